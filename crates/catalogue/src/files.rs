@@ -1,0 +1,185 @@
+//! Files: new rows, overwrites, deletion and derived facts.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Serialize, de::DeserializeOwned};
+use stowage_core::handle::Handle;
+
+use crate::{
+    error::{CatalogueError, Result},
+    garbage,
+    stores::{self, parse_location},
+    types::{FileRow, NewContent, StoreId},
+};
+
+const COLUMNS: &str = "handle, app, store, location, container, key, object, filename, mimetype, \
+    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags";
+
+pub(crate) fn commit(connection: &Connection, file: &FileRow, intent: Option<i64>) -> Result<()> {
+    stores::check_owner(connection, file.store, file.app)?;
+    let content = NewContent {
+        object: file.object.clone(),
+        size: file.size,
+        sha256: file.sha256,
+        digests: file.digests.clone(),
+        mimetype: Some(file.mimetype.clone()),
+        modified: file.modified,
+    };
+    point_at(connection, file.store, &file.container, &file.key, &content)?;
+    insert(connection, file)?;
+    garbage::object_written(connection, file.store, &file.object, intent)
+}
+
+fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO files ({COLUMNS}) VALUES \
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        ))?
+        .execute(params![
+            file.handle.as_str(),
+            file.app,
+            file.store,
+            file.location.as_str(),
+            file.container,
+            file.key,
+            file.object,
+            file.filename,
+            file.mimetype,
+            size_to_sql(file.size)?,
+            file.sha256,
+            to_json(&file.digests)?,
+            file.dimensions.as_ref().map(to_json).transpose()?,
+            file.uploaded,
+            file.modified,
+            file.version,
+            file.source_url,
+            to_json(&file.tags)?,
+        ])?;
+    Ok(())
+}
+
+/// Gives every live row of one storage key new content.
+fn point_at(connection: &Connection, store: StoreId, container: &str, key: &str, content: &NewContent) -> Result<()> {
+    let replaced: Vec<String> = connection
+        .prepare_cached(
+            "SELECT DISTINCT object FROM files
+             WHERE store = ?1 AND container = ?2 AND key = ?3 AND object <> ?4",
+        )?
+        .query_map(params![store, container, key, content.object], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    connection
+        .prepare_cached(
+            "UPDATE files SET object = ?4, size = ?5, sha256 = ?6, digests = ?7,
+                 mimetype = coalesce(?8, mimetype), modified = ?9,
+                 dimensions = NULL, version = version + 1
+             WHERE store = ?1 AND container = ?2 AND key = ?3",
+        )?
+        .execute(params![
+            store,
+            container,
+            key,
+            content.object,
+            size_to_sql(content.size)?,
+            content.sha256,
+            to_json(&content.digests)?,
+            content.mimetype,
+            content.modified,
+        ])?;
+    replaced.iter().try_for_each(|object| garbage::discard(connection, store, object))
+}
+
+pub(crate) fn by_handle(connection: &Connection, handle: &Handle) -> Result<Option<FileRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM files WHERE handle = ?1"))?
+        .query_and_then([handle.as_str()], from_row)?
+        .next()
+        .transpose()
+}
+
+pub(crate) fn replace_content(
+    connection: &Connection,
+    handle: &Handle,
+    content: &NewContent,
+    intent: Option<i64>,
+) -> Result<FileRow> {
+    let file = by_handle(connection, handle)?.ok_or(CatalogueError::NotFound)?;
+    point_at(connection, file.store, &file.container, &file.key, content)?;
+    garbage::object_written(connection, file.store, &content.object, intent)?;
+    by_handle(connection, handle)?.ok_or(CatalogueError::NotFound)
+}
+
+pub(crate) fn delete(connection: &Connection, handle: &Handle, keep_object: bool) -> Result<bool> {
+    let deleted: Option<(StoreId, String)> = connection
+        .prepare_cached("DELETE FROM files WHERE handle = ?1 RETURNING store, object")?
+        .query_row([handle.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((store, object)) = deleted else {
+        return Ok(false);
+    };
+    if !keep_object {
+        garbage::discard(connection, store, &object)?;
+    }
+    Ok(true)
+}
+
+/// Adds to what is known already, so that two callers who learnt different things do not undo each other.
+pub(crate) fn remember(
+    connection: &Connection,
+    handle: &Handle,
+    version: i64,
+    digests: &BTreeMap<String, String>,
+    dimensions: Option<Option<(u32, u32)>>,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE files SET digests = json_patch(digests, ?3), dimensions = coalesce(?4, dimensions)
+             WHERE handle = ?1 AND version = ?2",
+        )?
+        .execute(
+            params![handle.as_str(), version, to_json(digests)?, dimensions.as_ref().map(to_json).transpose()?,],
+        )?;
+    Ok(())
+}
+
+fn from_row(row: &Row<'_>) -> Result<FileRow> {
+    let handle: String = row.get(0)?;
+    let location: String = row.get(3)?;
+    let size: i64 = row.get(9)?;
+    let digests: String = row.get(11)?;
+    let dimensions: Option<String> = row.get(12)?;
+    let tags: String = row.get(17)?;
+    Ok(FileRow {
+        handle: Handle::parse(&handle).map_err(CatalogueError::internal)?,
+        app: row.get(1)?,
+        store: row.get(2)?,
+        location: parse_location(&location)?,
+        container: row.get(4)?,
+        key: row.get(5)?,
+        object: row.get(6)?,
+        filename: row.get(7)?,
+        mimetype: row.get(8)?,
+        size: size.try_into().map_err(CatalogueError::internal)?,
+        sha256: row.get(10)?,
+        digests: from_json(&digests)?,
+        dimensions: dimensions.as_deref().map(from_json).transpose()?,
+        uploaded: row.get(13)?,
+        modified: row.get(14)?,
+        version: row.get(15)?,
+        source_url: row.get(16)?,
+        tags: from_json(&tags)?,
+    })
+}
+
+fn size_to_sql(size: u64) -> Result<i64> {
+    size.try_into().map_err(CatalogueError::internal)
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(CatalogueError::internal)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(CatalogueError::internal)
+}

@@ -1,0 +1,123 @@
+//! Objects to be removed from their stores (garbage), and objects being written to remote stores (intents).
+//!
+//! Invariant: no garbage row names an object that a live file of the same store uses. Every change of a file or an
+//! intent keeps it in its own transaction, so removing what [`due`] returns never hurts a file.
+
+use rusqlite::{Connection, params};
+
+use crate::{
+    error::{CatalogueError, Result},
+    stores,
+    types::{AppId, Garbage, StoreId},
+};
+
+/// Hands an object to garbage, due at once, unless a live file uses it.
+pub(crate) fn discard(connection: &Connection, store: StoreId, object: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR IGNORE INTO garbage (store, object, due)
+             SELECT ?1, ?2, 0
+             WHERE NOT EXISTS (SELECT 1 FROM files WHERE object = ?2 AND store = ?1)",
+        )?
+        .execute(params![store, object])?;
+    Ok(())
+}
+
+/// Forgets all files of an app and hands their objects to garbage.
+pub(crate) fn discard_all_files(connection: &Connection, app: AppId) -> Result<()> {
+    for sql in [
+        "INSERT OR IGNORE INTO garbage (store, object, due)
+         SELECT DISTINCT store, object, 0 FROM files
+         WHERE store IN (SELECT id FROM stores WHERE app = ?1)",
+        "DELETE FROM files WHERE store IN (SELECT id FROM stores WHERE app = ?1)",
+    ] {
+        connection.prepare_cached(sql)?.execute([app])?;
+    }
+    Ok(())
+}
+
+/// A live file uses the object now: it is no garbage, and the intent to write it is fulfilled.
+pub(crate) fn object_written(connection: &Connection, store: StoreId, object: &str, intent: Option<i64>) -> Result<()> {
+    reclaim(connection, store, object)?;
+    match intent {
+        Some(id) => drop_intent(connection, id),
+        None => Ok(()),
+    }
+}
+
+fn reclaim(connection: &Connection, store: StoreId, object: &str) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM garbage WHERE object = ?2 AND store = ?1")?
+        .execute(params![store, object])?;
+    Ok(())
+}
+
+pub(crate) fn add_intent(connection: &Connection, store: StoreId, object: &str) -> Result<i64> {
+    let known = connection.prepare_cached("SELECT 1 FROM stores WHERE id = ?1")?.exists([store])?;
+    if !known {
+        return Err(CatalogueError::NotFound);
+    }
+    reclaim(connection, store, object)?;
+    connection
+        .prepare_cached("INSERT INTO intents (store, object) VALUES (?1, ?2)")?
+        .execute(params![store, object])?;
+    Ok(connection.last_insert_rowid())
+}
+
+pub(crate) fn drop_intent(connection: &Connection, id: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+pub(crate) fn recover_intents(connection: &Connection) -> Result<u64> {
+    let recovered = connection.execute(
+        "INSERT OR IGNORE INTO garbage (store, object, due)
+         SELECT DISTINCT store, object, 0 FROM intents
+         WHERE NOT EXISTS (SELECT 1 FROM files
+                           WHERE files.object = intents.object AND files.store = intents.store)",
+        [],
+    )?;
+    connection.execute("DELETE FROM intents", [])?;
+    stores::forget_orphans(connection)?;
+    Ok(recovered as u64)
+}
+
+/// Garbage whose object is being written again has to wait: its intent decides what becomes of it.
+pub(crate) fn due(connection: &Connection, now_ms: i64, limit: usize) -> Result<Vec<Garbage>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let garbage = connection
+        .prepare_cached(
+            "SELECT id, store, object FROM garbage
+             WHERE due <= ?1
+               AND NOT EXISTS (SELECT 1 FROM intents
+                               WHERE intents.object = garbage.object AND intents.store = garbage.store)
+             ORDER BY due, id LIMIT ?2",
+        )?
+        .query_map([now_ms, limit], |row| Ok(Garbage { id: row.get(0)?, store: row.get(1)?, object: row.get(2)? }))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(garbage)
+}
+
+pub(crate) fn finish(connection: &Connection, ids: &[i64]) -> Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM garbage WHERE id = ?1")?;
+    for id in ids {
+        delete.execute([id])?;
+    }
+    stores::forget_orphans(connection)
+}
+
+pub(crate) fn delay(connection: &Connection, id: i64, retry_at: i64) -> Result<()> {
+    connection.prepare_cached("UPDATE garbage SET due = ?2 WHERE id = ?1")?.execute([id, retry_at])?;
+    Ok(())
+}
+
+/// Both kinds of rows are looked at in one statement, hence in one snapshot: an object that moves from one to the other is never missed.
+pub(crate) fn local_objects_known(connection: &Connection, objects: &[String]) -> Result<Vec<bool>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM files JOIN stores ON stores.id = files.store
+                        WHERE files.object = ?1 AND stores.provider = ?2)
+             OR EXISTS (SELECT 1 FROM garbage JOIN stores ON stores.id = garbage.store
+                        WHERE garbage.object = ?1 AND stores.provider = ?2)",
+    )?;
+    objects.iter().map(|object| Ok(statement.query_row([object.as_str(), stores::LOCAL], |row| row.get(0))?)).collect()
+}

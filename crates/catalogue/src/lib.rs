@@ -1,0 +1,234 @@
+//! The catalogue: apps, stores and files in SQLite, one writer thread with group commit (`synchronous=FULL`).
+//!
+//! Invariant: a row that was acknowledged survives any crash; nothing here touches stored bytes or HTTP.
+
+mod apps;
+mod connection;
+mod error;
+mod files;
+mod garbage;
+mod master_key;
+mod random;
+mod readers;
+mod schema;
+mod sealed;
+mod stores;
+mod types;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::Connection;
+use stowage_core::{
+    app::AppSettings,
+    handle::{ApiKey, AppSecret, Handle},
+    location::Location,
+};
+
+pub use error::CatalogueError;
+pub use master_key::MasterKey;
+pub use types::{App, AppId, FileRow, Garbage, NewContent, Statistics, StoreId, StoreRow};
+
+use error::Result;
+use readers::Readers;
+use sealed::Sealer;
+use writer::Writer;
+
+/// The catalogue; cheap to clone. All methods may be called from any tokio task.
+#[derive(Clone)]
+pub struct Catalogue {
+    writer: Arc<Writer>,
+    readers: Arc<Readers>,
+    sealer: Arc<Sealer>,
+}
+
+impl Catalogue {
+    /// Opens or creates the database file (mode 0600), runs migrations (forward only, safe beside another process), starts the writer thread and the readers.
+    ///
+    /// Errors: `WrongMasterKey`; `Internal` if a newer program wrote the file. The writer thread ends, its queue done, after the last clone is dropped.
+    pub fn open(file: &Path, master_key: MasterKey) -> Result<Self, CatalogueError> {
+        let sealer = Sealer::new(&master_key)?;
+        let connection = connection::open_writer(file)?;
+        schema::prepare(&connection, &sealer)?;
+        Ok(Self {
+            writer: Arc::new(Writer::start(connection)?),
+            readers: Arc::new(Readers::open(file)?),
+            sealer: Arc::new(sealer),
+        })
+    }
+    /// Adds one to the start counter and returns it (first start: 1).
+    pub async fn next_generation(&self) -> Result<u64, CatalogueError> {
+        self.writer.submit(schema::next_generation).await
+    }
+    /// A cheap write-free liveness check.
+    pub async fn check(&self) -> Result<(), CatalogueError> {
+        self.writer.check()?;
+        self.read(|connection, _| schema::check(connection)).await
+    }
+
+    /// How many changes were committed, in how many batches, since this catalogue was opened.
+    pub fn statistics(&self) -> Statistics {
+        self.writer.statistics()
+    }
+
+    /// Creates an app with a drawn key and secret, plus its built-in local stores for `S3` and `local`.
+    ///
+    /// The name is trimmed. Errors: `InvalidName`, `NameTaken`.
+    pub async fn create_app(&self, name: &str, settings: AppSettings) -> Result<App, CatalogueError> {
+        let sealer = Arc::clone(&self.sealer);
+        let name = name.to_owned();
+        let created = now_ms();
+        self.writer.submit(move |connection| apps::create(connection, &sealer, &name, settings, created)).await
+    }
+    /// All apps by name.
+    pub async fn apps(&self) -> Result<Vec<App>, CatalogueError> {
+        self.read(apps::all).await
+    }
+    /// By public key.
+    pub async fn app_by_key(&self, key: &ApiKey) -> Result<Option<App>, CatalogueError> {
+        self.look_up(|connection| apps::by_key(connection, &self.sealer, key))
+    }
+    /// By id.
+    pub async fn app(&self, id: AppId) -> Result<Option<App>, CatalogueError> {
+        self.look_up(|connection| apps::by_id(connection, &self.sealer, id))
+    }
+    /// By name or API key (CLI).
+    pub async fn find_app(&self, name_or_key: &str) -> Result<Option<App>, CatalogueError> {
+        let text = name_or_key.to_owned();
+        self.read(move |connection, sealer| apps::by_name_or_key(connection, sealer, &text)).await
+    }
+    /// Replaces the settings; `NotFound` for an unknown app.
+    pub async fn set_app(&self, id: AppId, settings: AppSettings) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| apps::set(connection, id, &settings)).await
+    }
+    /// Draws a new secret; the old one is void at once. `NotFound` for an unknown app.
+    pub async fn rotate_secret(&self, id: AppId) -> Result<AppSecret, CatalogueError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.writer.submit(move |connection| apps::rotate_secret(connection, &sealer, id)).await
+    }
+    /// Removes an app. With files left: `NotEmpty` unless `force`, which deletes their rows and hands the objects to garbage. `NotFound` for an unknown app.
+    pub async fn delete_app(&self, id: AppId, force: bool) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| apps::delete(connection, id, force)).await
+    }
+
+    /// Adds or replaces the store of a location. A replaced store that files still use keeps serving them (the old row stays, no longer current).
+    /// An equal current store is kept and its id returned. `NotFound` for an unknown app.
+    pub async fn put_store(
+        &self,
+        app: AppId,
+        location: Location,
+        provider: &str,
+        config: serde_json::Value,
+    ) -> Result<StoreId, CatalogueError> {
+        let sealer = Arc::clone(&self.sealer);
+        let provider = provider.to_owned();
+        self.writer.submit(move |connection| stores::put(connection, &sealer, app, location, &provider, &config)).await
+    }
+    /// Current stores of an app.
+    pub async fn stores(&self, app: AppId) -> Result<Vec<StoreRow>, CatalogueError> {
+        self.read(move |connection, sealer| stores::current(connection, sealer, app)).await
+    }
+    /// One store, current or not.
+    pub async fn store(&self, id: StoreId) -> Result<Option<StoreRow>, CatalogueError> {
+        self.read(move |connection, sealer| stores::by_id(connection, sealer, id)).await
+    }
+    /// Removes the location's store for new files; returns false if there was none.
+    pub async fn remove_store(&self, app: AppId, location: Location) -> Result<bool, CatalogueError> {
+        self.writer.submit(move |connection| stores::remove(connection, app, location)).await
+    }
+
+    /// Commits a new file: durable when it returns. If other live rows have the same (store, container, key), they are pointed at the new content too
+    /// (an exact key overwrites, spec 01 §3) and their old object becomes garbage when it differs. `intent` is removed in the same transaction.
+    /// `NotFound` if the app is gone or does not own the store.
+    pub async fn commit_file(&self, file: FileRow, intent: Option<i64>) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| files::commit(connection, &file, intent)).await
+    }
+    /// A live file.
+    pub async fn file(&self, handle: &Handle) -> Result<Option<FileRow>, CatalogueError> {
+        self.look_up(|connection| files::by_handle(connection, handle))
+    }
+    /// Points a handle (and every live row of the same object key) at new content, version + 1; the old object becomes garbage when it differs. Returns the new row. `NotFound` if it was deleted meanwhile.
+    pub async fn replace_content(
+        &self,
+        handle: &Handle,
+        content: NewContent,
+        intent: Option<i64>,
+    ) -> Result<FileRow, CatalogueError> {
+        let handle = *handle;
+        self.writer.submit(move |connection| files::replace_content(connection, &handle, &content, intent)).await
+    }
+    /// Forgets a handle; its object becomes garbage unless `keep_object` or another live row uses it. False if unknown.
+    pub async fn delete_file(&self, handle: &Handle, keep_object: bool) -> Result<bool, CatalogueError> {
+        let handle = *handle;
+        self.writer.submit(move |connection| files::delete(connection, &handle, keep_object)).await
+    }
+    /// Remembers derived facts if the row still has `version`: adds digests, replaces dimensions unless `None`.
+    pub async fn remember(
+        &self,
+        handle: &Handle,
+        version: i64,
+        digests: BTreeMap<String, String>,
+        dimensions: Option<Option<(u32, u32)>>,
+    ) -> Result<(), CatalogueError> {
+        let handle = *handle;
+        self.writer.submit(move |connection| files::remember(connection, &handle, version, &digests, dimensions)).await
+    }
+    /// For each object name of built-in local stores: does any live row or garbage row use it? Same order as asked. Blocking variant for the sweep thread.
+    pub fn objects_known(&self, objects: &[String]) -> Result<Vec<bool>, CatalogueError> {
+        self.readers.with(|connection| garbage::local_objects_known(connection, objects))
+    }
+
+    /// Notes, durably, that an object is about to be written to a remote store, so that a crash leaves a trace. Returns the intent's id; `NotFound` for an unknown store.
+    pub async fn add_intent(&self, store: StoreId, object: &str) -> Result<i64, CatalogueError> {
+        let object = object.to_owned();
+        self.writer.submit(move |connection| garbage::add_intent(connection, store, &object)).await
+    }
+    /// Drops an intent whose write was abandoned and cleaned up.
+    pub async fn drop_intent(&self, id: i64) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| garbage::drop_intent(connection, id)).await
+    }
+    /// Turns all intents (left by a crash; call before serving) whose object no live row uses into garbage, and drops the rest. Returns how many became garbage.
+    pub async fn recover_intents(&self) -> Result<u64, CatalogueError> {
+        self.writer.submit(garbage::recover_intents).await
+    }
+    /// Oldest garbage that is due, at most `limit`: never an object that a live file uses or an open intent names.
+    pub async fn due_garbage(&self, now_ms: i64, limit: usize) -> Result<Vec<Garbage>, CatalogueError> {
+        self.read(move |connection, _| garbage::due(connection, now_ms, limit)).await
+    }
+    /// The object is gone.
+    pub async fn finish_garbage(&self, ids: Vec<i64>) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| garbage::finish(connection, &ids)).await
+    }
+    /// Removal failed; try again at `retry_at` (unix ms).
+    pub async fn delay_garbage(&self, id: i64, retry_at: i64) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| garbage::delay(connection, id, retry_at)).await
+    }
+
+    /// Reads off the async threads.
+    async fn read<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection, &Sealer) -> Result<T> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let sealer = Arc::clone(&self.sealer);
+        tokio::task::spawn_blocking(move || readers.with(|connection| work(connection, &sealer)))
+            .await
+            .map_err(CatalogueError::internal)?
+    }
+
+    /// Reads one row by an index on the calling thread: measured 2.5 to 5 times the rate of `spawn_blocking`.
+    fn look_up<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.readers.with(work)
+    }
+}
+
+fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| elapsed.as_millis() as i64)
+}

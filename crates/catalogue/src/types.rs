@@ -1,0 +1,137 @@
+//! The rows as the rest of Stowage sees them.
+
+use std::{collections::BTreeMap, fmt};
+
+use stowage_core::{
+    app::AppSettings,
+    handle::{ApiKey, AppSecret, Handle},
+    location::Location,
+};
+
+/// Row id of an app.
+pub type AppId = i64;
+/// Row id of a configured store.
+pub type StoreId = i64;
+
+/// One application, its secret unsealed.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Row id.
+    pub id: AppId,
+    /// Operator's name for it, unique.
+    pub name: String,
+    /// Public key.
+    pub key: ApiKey,
+    /// Secret.
+    pub secret: AppSecret,
+    /// Settings.
+    pub settings: AppSettings,
+    /// Unix milliseconds.
+    pub created: i64,
+}
+
+/// A store configured for one location of one app; `config` is the driver's JSON, sealed at rest.
+#[derive(Clone)]
+pub struct StoreRow {
+    /// Row id.
+    pub id: StoreId,
+    /// Owner.
+    pub app: AppId,
+    /// Location it serves.
+    pub location: Location,
+    /// Driver name: `local` or `s3`.
+    pub provider: String,
+    /// Driver settings (may hold credentials; Debug masks it).
+    pub config: serde_json::Value,
+}
+
+impl fmt::Debug for StoreRow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("StoreRow")
+            .field("id", &self.id)
+            .field("app", &self.app)
+            .field("location", &self.location)
+            .field("provider", &self.provider)
+            .field("config", &"***")
+            .finish()
+    }
+}
+
+/// One stored file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileRow {
+    /// Public handle.
+    pub handle: Handle,
+    /// Owner.
+    pub app: AppId,
+    /// Store that holds the bytes.
+    pub store: StoreId,
+    /// Location at storing time.
+    pub location: Location,
+    /// Reported container.
+    pub container: String,
+    /// Reported storage key.
+    pub key: String,
+    /// The driver's name for the bytes.
+    pub object: String,
+    /// File name.
+    pub filename: String,
+    /// Media type.
+    pub mimetype: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the content.
+    pub sha256: [u8; 32],
+    /// Other digests computed so far: name (`md5`, `sha1`, …) → lower-case hex.
+    pub digests: BTreeMap<String, String>,
+    /// Image width and height once probed; `Some(None)`: probed, not an image.
+    pub dimensions: Option<Option<(u32, u32)>>,
+    /// First stored, unix milliseconds with fraction lost.
+    pub uploaded: i64,
+    /// Content last changed, unix milliseconds.
+    pub modified: i64,
+    /// Grows with every overwrite.
+    pub version: i64,
+    /// URL it was imported from.
+    pub source_url: Option<String>,
+    /// Upload tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What an overwrite changes.
+#[derive(Clone, Debug)]
+pub struct NewContent {
+    /// New object.
+    pub object: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256.
+    pub sha256: [u8; 32],
+    /// Digests computed while storing.
+    pub digests: BTreeMap<String, String>,
+    /// New type, if the caller asked for one.
+    pub mimetype: Option<String>,
+    /// Unix milliseconds.
+    pub modified: i64,
+}
+
+/// Bytes nobody needs any more, to be removed from their store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Garbage {
+    /// Row id.
+    pub id: i64,
+    /// Store.
+    pub store: StoreId,
+    /// Object.
+    pub object: String,
+}
+
+/// How well group commit works, counted since this catalogue was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Changes made durable.
+    pub commits: u64,
+    /// Transactions (disk flushes) they took.
+    pub batches: u64,
+}

@@ -1,0 +1,112 @@
+//! Garbage and intents: nothing that is used or being written may be removed.
+
+use stowage_catalogue::CatalogueError;
+
+use crate::support::{Fixture, content};
+
+#[tokio::test]
+async fn garbage_comes_oldest_first_within_the_limit() {
+    let fixture = Fixture::new().await;
+    for name in ["a", "b", "c"] {
+        let file = fixture.commit(fixture.file(name)).await;
+        fixture.catalogue.delete_file(&file.handle, false).await.expect("delete");
+    }
+    let catalogue = &fixture.catalogue;
+    let due = catalogue.due_garbage(0, 2).await.expect("garbage");
+    let names: Vec<_> = due.iter().map(|garbage| garbage.object.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+
+    catalogue.delay_garbage(due[0].id, 1_000).await.expect("delay");
+    catalogue.finish_garbage(vec![due[1].id]).await.expect("finish");
+    let names = |garbage: Vec<stowage_catalogue::Garbage>| -> Vec<String> {
+        garbage.into_iter().map(|garbage| garbage.object).collect()
+    };
+    assert_eq!(names(catalogue.due_garbage(999, 9).await.expect("garbage")), ["c"]);
+    assert_eq!(names(catalogue.due_garbage(1_000, 9).await.expect("garbage")), ["c", "a"]);
+}
+
+#[tokio::test]
+async fn an_object_that_is_used_again_is_no_garbage() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    for reuse in ["commit", "replace"] {
+        let file = fixture.commit(fixture.file("a")).await;
+        catalogue.delete_file(&file.handle, false).await.expect("delete");
+        assert_eq!(fixture.garbage().await.len(), 1);
+
+        let handle = if reuse == "commit" {
+            fixture.commit(fixture.file("a")).await.handle
+        } else {
+            let other = fixture.commit(fixture.file("b")).await;
+            let replaced = catalogue.replace_content(&other.handle, content("a"), None);
+            replaced.await.expect("replace");
+            catalogue.delete_file(&file.handle, false).await.expect("no such file");
+            other.handle
+        };
+        let garbage = fixture.garbage().await;
+        assert!(!garbage.contains(&(fixture.store, "a".to_owned())), "{reuse}");
+        // Wanted by nobody but to be kept: it must not come back as garbage.
+        catalogue.delete_file(&handle, true).await.expect("delete");
+        assert_eq!(fixture.garbage().await, garbage);
+    }
+}
+
+#[tokio::test]
+async fn an_intent_shields_its_object() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    let old = fixture.commit(fixture.file("a")).await;
+    catalogue.delete_file(&old.handle, false).await.expect("delete");
+    let intent = catalogue.add_intent(fixture.store, "a").await.expect("intent");
+    assert_eq!(fixture.garbage().await, []);
+
+    // Another file of the key comes and goes while the object is being written.
+    let other = fixture.commit(fixture.file("a")).await;
+    catalogue.delete_file(&other.handle, false).await.expect("delete");
+    assert_eq!(fixture.garbage().await, []);
+    catalogue.drop_intent(intent).await.expect("abandon");
+    assert_eq!(fixture.garbage().await, [(fixture.store, "a".to_owned())]);
+
+    let refused = catalogue.add_intent(fixture.store + 100, "a").await;
+    assert!(matches!(refused, Err(CatalogueError::NotFound)));
+}
+
+#[tokio::test]
+async fn intents_left_by_a_crash_become_garbage_unless_their_object_is_used() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    let intend = |object: &'static str| catalogue.add_intent(fixture.store, object);
+
+    let committed = intend("committed").await.expect("intent");
+    let file = fixture.file("committed");
+    catalogue.commit_file(file.clone(), Some(committed)).await.expect("commit");
+    let replaced = intend("replaced").await.expect("intent");
+    catalogue.replace_content(&file.handle, content("replaced"), Some(replaced)).await.expect("replace");
+    let abandoned = intend("abandoned").await.expect("intent");
+    catalogue.drop_intent(abandoned).await.expect("drop");
+    intend("replaced").await.expect("an overwrite that never finished");
+    intend("lost").await.expect("an upload that never finished");
+    intend("lost").await.expect("and its second attempt");
+
+    assert_eq!(catalogue.recover_intents().await.expect("recover"), 1);
+    let expected = ["committed", "lost"].map(|object| (fixture.store, object.to_owned()));
+    assert_eq!(fixture.garbage().await, expected);
+    assert_eq!(catalogue.recover_intents().await.expect("recover"), 0);
+}
+
+#[tokio::test]
+async fn local_objects_are_known_while_used_or_waiting_for_removal() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    let live = fixture.commit(fixture.file("live")).await;
+    let deleted = fixture.commit(fixture.file("deleted")).await;
+    catalogue.delete_file(&deleted.handle, false).await.expect("delete");
+    let bucket = catalogue.put_store(fixture.app.id, live.location, "s3", serde_json::json!({})).await.expect("store");
+    let mut remote = fixture.file("remote");
+    remote.store = bucket;
+    fixture.commit(remote).await;
+
+    let asked = ["stray", "live", "remote", "deleted"].map(str::to_owned);
+    let known = catalogue.objects_known(&asked).expect("known");
+    assert_eq!(known, [false, true, false, true]);
+}

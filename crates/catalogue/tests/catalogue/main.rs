@@ -1,0 +1,8 @@
+//! The catalogue through its public methods, on real database files.
+
+mod apps;
+mod durability;
+mod files;
+mod garbage;
+mod opening;
+mod support;

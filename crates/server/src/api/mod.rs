@@ -1,0 +1,19 @@
+//! One module per operation of the route table.
+
+pub mod answer;
+pub mod copy;
+pub mod deliver;
+pub mod metadata;
+pub mod operations;
+pub mod process;
+pub mod read;
+pub mod remove;
+pub mod store;
+pub mod write;
+
+use http::Response;
+
+use crate::http::{ApiError, ResponseBody};
+
+/// What every handler gives.
+pub type Answer = Result<Response<ResponseBody>, ApiError>;

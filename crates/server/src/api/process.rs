@@ -1,0 +1,136 @@
+//! `POST /process`: sources and tasks as JSON (spec 01 §5).
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+use stowage_core::{options::StoreOptions, policy::Call};
+
+use super::{Answer, deliver, store::app_of_key};
+use crate::{
+    http::{
+        ApiError, RequestBody,
+        authorise::{Credentials, authorise},
+        context::RequestContext,
+        routes::Needs,
+    },
+    ingest::{SizeLimits, remote},
+};
+
+/// A command, its names already folded to lower case.
+struct Command {
+    key: String,
+    url: String,
+    headers: HeaderMap,
+    options: StoreOptions,
+    security: Option<(String, String)>,
+}
+
+/// Runs the tasks on the source. This version stores; transformations are refused by name.
+#[utoipa::path(post, path = "/process", operation_id = "process", tag = "Processing",
+    request_body(description = "`{apikey, sources: [url | {source, headers}], tasks: [{name, params}], upload_tags}`", content_type = "application/json"),
+    responses((status = 200, description = "The stored file", body = super::answer::StoredFile), (status = 400, description = "Bad command"),
+        (status = 401, description = "Unknown API key"), (status = 403, description = "Policy error")))]
+pub async fn process(context: &RequestContext, mut body: RequestBody) -> Answer {
+    let limit = context.server.config.limits.max_field_bytes;
+    let text = body
+        .read_all(limit)
+        .await?
+        .ok_or_else(|| ApiError::invalid_body(format!("the command is larger than {limit} bytes")))?;
+    let command = Command::read(&text)?;
+    let app = app_of_key(context, &command.key).await?;
+    let mut credentials = Credentials::of_request(context);
+    if let Some((policy, signature)) = command.security {
+        credentials.set_policy(policy, signature);
+    }
+    let authority = authorise(context, &app, Needs::WhenSecured(&[Call::Store]), &credentials)?;
+    let largest = SizeLimits::of(&context.server, &app, &authority).largest();
+    let upload = remote::open(context, &app, &authority, &command.url, command.headers, largest).await?;
+    deliver::store(context, &app, &authority, command.options, upload).await
+}
+
+impl Command {
+    fn read(text: &[u8]) -> Result<Self, ApiError> {
+        let Ok(Value::Object(object)) = serde_json::from_slice(text) else {
+            return Err(ApiError::invalid_body("the body must be a JSON object with `apikey`, `sources` and `tasks`"));
+        };
+        let object = lower_keys(object);
+        let key = object
+            .get("apikey")
+            .and_then(Value::as_str)
+            .ok_or_else(|| ApiError::invalid_parameter("apikey", "it is missing"))?
+            .to_owned();
+        let (url, headers) = source(&object)?;
+        let mut command = Self { key, url, headers, options: StoreOptions::default(), security: None };
+        let stores = command.read_tasks(object.get("tasks"))?;
+        if !stores {
+            return Err(ApiError::invalid_parameter("tasks", "there must be a `store` task"));
+        }
+        command.options.tags.extend(tags(object.get("upload_tags"))?);
+        Ok(command)
+    }
+
+    fn read_tasks(&mut self, tasks: Option<&Value>) -> Result<bool, ApiError> {
+        let tasks = tasks
+            .and_then(Value::as_array)
+            .ok_or_else(|| ApiError::invalid_parameter("tasks", "it must be a list of {name, params}"))?;
+        let mut stores = false;
+        for task in tasks {
+            let task = task.as_object().cloned().map(lower_keys).unwrap_or_default();
+            let name = task.get("name").and_then(Value::as_str).unwrap_or_default();
+            let params = task.get("params").and_then(Value::as_object).cloned().unwrap_or_default();
+            match name {
+                "store" => {
+                    stores = true;
+                    // A second store task carries only workflows (spec 01 §5.1): one store is made of both.
+                    let options = StoreOptions::from_json(&params)?;
+                    self.options = std::mem::take(&mut self.options).or(options);
+                }
+                "security" => {
+                    let text = |key: &str| params.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                    self.security = Some((text("policy"), text("signature")));
+                }
+                other => {
+                    let other: String = other.chars().take(40).collect();
+                    return Err(ApiError::new(
+                        http::StatusCode::BAD_REQUEST,
+                        "unsupported_conversion",
+                        format!("Unsupported conversion: the task `{other}` is not available in this version"),
+                    ));
+                }
+            }
+        }
+        Ok(stores)
+    }
+}
+
+fn source(object: &Map<String, Value>) -> Result<(String, HeaderMap), ApiError> {
+    let invalid = || ApiError::invalid_parameter("sources", "it must be a list of one URL or {source, headers}");
+    let [source] = object.get("sources").and_then(Value::as_array).map(Vec::as_slice).ok_or_else(invalid)? else {
+        return Err(invalid());
+    };
+    match source {
+        Value::String(url) => Ok((url.clone(), HeaderMap::new())),
+        Value::Object(object) => {
+            let url = object.get("source").and_then(Value::as_str).ok_or_else(invalid)?;
+            Ok((url.to_owned(), remote::source_headers(object.get("headers"))?))
+        }
+        _ => Err(invalid()),
+    }
+}
+
+fn tags(value: Option<&Value>) -> Result<BTreeMap<String, String>, ApiError> {
+    let invalid = || ApiError::invalid_parameter("upload_tags", "it must be an object of strings");
+    match value {
+        None | Some(Value::Null) => Ok(BTreeMap::new()),
+        Some(Value::Object(object)) => object
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), value.as_str().ok_or_else(invalid)?.to_owned())))
+            .collect(),
+        Some(_) => Err(invalid()),
+    }
+}
+
+fn lower_keys(object: Map<String, Value>) -> Map<String, Value> {
+    object.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value)).collect()
+}

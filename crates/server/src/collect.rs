@@ -1,0 +1,77 @@
+//! Removing what nobody needs: objects left by a crash, and objects of deleted or replaced files.
+
+use std::sync::Arc;
+
+use stowage_store::ObjectId;
+
+use crate::{http::ApiError, ingest::unix_millis, state::Server};
+
+/// Objects removed per round.
+const BATCH: usize = 256;
+
+/// Between two rounds when nothing wakes the collector.
+const INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A failed removal is tried again after this time.
+const RETRY: i64 = 60_000;
+
+/// Removes local objects of earlier runs that no row names (a crash between "object durable" and "row committed").
+pub async fn sweep_local(server: Arc<Server>) {
+    let local = server.stores.local().clone();
+    let catalogue = server.catalogue.clone();
+    let swept = tokio::task::spawn_blocking(move || {
+        local.sweep(&mut |objects| {
+            catalogue.objects_known(objects).unwrap_or_else(|error| {
+                // When in doubt, keep.
+                tracing::error!(%error, "the sweep could not ask the catalogue");
+                vec![true; objects.len()]
+            })
+        })
+    })
+    .await;
+    match swept {
+        Ok(Ok(report)) if report.removed > 0 => {
+            tracing::info!(removed = report.removed, bytes = report.bytes, "removed what an interrupted run left behind");
+        }
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the sweep of the local store failed"),
+        Err(error) => tracing::error!(%error, "the sweep of the local store died"),
+    }
+}
+
+/// Removes garbage objects until the server stops.
+pub async fn run(server: Arc<Server>) {
+    loop {
+        match round(&server).await {
+            Ok(BATCH) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::error!(cause = error.cause, "collecting garbage failed: {}", error.message),
+        }
+        server.collector_woken(INTERVAL).await;
+    }
+}
+
+/// One round; returns how many objects were looked at.
+async fn round(server: &Server) -> Result<usize, ApiError> {
+    let now = unix_millis();
+    let due = server.catalogue.due_garbage(now, BATCH).await?;
+    let mut removed = Vec::with_capacity(due.len());
+    for garbage in &due {
+        let store = server.stores.by_id(garbage.store).await;
+        let object = ObjectId::from_catalogue(garbage.object.clone());
+        let outcome = match store {
+            Ok(store) => store.driver.delete(&object).await.map_err(ApiError::from),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => removed.push(garbage.id),
+            Err(error) => {
+                tracing::warn!(cause = error.cause, "an object could not be removed; it will be tried again");
+                server.catalogue.delay_garbage(garbage.id, now + RETRY).await?;
+            }
+        }
+    }
+    server.metrics.collected(removed.len() as u64);
+    server.catalogue.finish_garbage(removed).await?;
+    Ok(due.len())
+}

@@ -1,0 +1,101 @@
+//! What every handler knows about the request it answers.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::{HeaderValue, Method, header, request::Parts};
+use stowage_core::{handle::Handle, query::Query};
+
+use super::{ApiError, routes::Route};
+use crate::state::Server;
+
+/// One request, its route found and its query read.
+pub struct RequestContext {
+    /// The running server.
+    pub server: Arc<Server>,
+    /// The row of the route table.
+    pub route: &'static Route,
+    /// Segments that stood for `{…}` in the pattern.
+    pub segments: Vec<(&'static str, String)>,
+    /// Method, target, headers.
+    pub parts: Parts,
+    /// The query string.
+    pub query: Query,
+    /// Identifies the request in the log and in `X-Request-Id`.
+    pub request_id: String,
+    /// The client's address.
+    pub peer: SocketAddr,
+    restricted_origin: Mutex<Option<HeaderValue>>,
+}
+
+impl RequestContext {
+    /// Puts the parts together.
+    pub fn new(
+        server: Arc<Server>,
+        route: &'static Route,
+        segments: Vec<(&'static str, String)>,
+        parts: Parts,
+        query: Query,
+        request_id: String,
+        peer: SocketAddr,
+    ) -> Self {
+        Self { server, route, segments, parts, query, request_id, peer, restricted_origin: Mutex::new(None) }
+    }
+
+    /// Answers only to this origin: the app restricts them.
+    pub fn restrict_origin(&self, origin: HeaderValue) {
+        *self.restricted_origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin);
+    }
+
+    /// The origin that the answer is for, if the app restricts them.
+    pub fn restricted_origin(&self) -> Option<HeaderValue> {
+        self.restricted_origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether only the head is wanted.
+    pub fn is_head(&self) -> bool {
+        self.parts.method == Method::HEAD
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The text of a `{name}` segment.
+    pub fn segment(&self, name: &str) -> Option<&str> {
+        self.segments.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The `{handle}` segment, `+ext` stripped. Text that cannot be a handle names no file: 404.
+    pub fn handle(&self) -> Result<Handle, ApiError> {
+        let text = self.segment("handle").unwrap_or_default();
+        let text = text.split_once(['+', '%']).map_or(text, |(handle, _)| handle);
+        Handle::parse(text).map_err(|_| ApiError::file_not_found())
+    }
+
+    /// Where emitted file URLs start: the configured delivery base, else the host that the request came to.
+    pub fn delivery_base(&self) -> String {
+        if let Some(base) = &self.server.config.public_base.cdn {
+            return base.clone();
+        }
+        // Only a plain host[:port] is echoed.
+        let host = self
+            .header(header::HOST)
+            .or_else(|| self.parts.uri.authority().map(|authority| authority.as_str()))
+            .filter(|host| {
+                !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+            });
+        match host {
+            Some(host) => format!("http://{host}"),
+            None => format!("http://{}", self.server.address),
+        }
+    }
+
+    /// The public URL of a file.
+    pub fn file_url(&self, handle: &Handle) -> String {
+        format!("{}/{handle}", self.delivery_base())
+    }
+}

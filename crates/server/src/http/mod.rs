@@ -1,0 +1,191 @@
+//! HTTP: from an accepted connection to a handler and back. The only place that writes responses.
+
+pub mod authorise;
+pub mod body;
+pub mod connection;
+pub mod context;
+pub mod cors;
+pub mod error;
+pub mod headers;
+pub mod routes;
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+pub use body::{BodyError, RequestBody, ResponseBody};
+pub use error::{ApiError, ErrorFormat};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use stowage_core::query::Query;
+
+use self::{
+    context::RequestContext,
+    routes::{HostRole, Operation, Resolved},
+};
+use crate::{api, state::Server};
+
+/// Bytes of an unread body that are still taken so that the client can read an early answer.
+const DRAIN_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// Answers one request.
+pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Incoming>) -> Response<ResponseBody> {
+    let started = Instant::now();
+    let _live = server.metrics.request();
+    let request_id = request_id();
+    let (parts, incoming) = request.into_parts();
+    let body = RequestBody::new(incoming, &server.config.limits);
+    let method = parts.method.clone();
+    let path = parts.uri.path().to_owned();
+
+    let (operation, mut response, restricted) = dispatch(&server, peer, parts, body.clone(), &request_id).await;
+
+    let status = response.status();
+    finish(response.headers_mut(), &request_id, restricted.as_ref());
+    if status.is_client_error() || status.is_server_error() {
+        settle_body(body, response.headers_mut()).await;
+    }
+    let elapsed = started.elapsed();
+    server.metrics.answered(operation, status.as_u16(), elapsed);
+    if server.config.log.access {
+        tracing::info!(
+            target: "stowage::access",
+            id = request_id, %peer, %method, path = &*redacted(&path), status = status.as_u16(), ms = elapsed.as_millis() as u64,
+        );
+    }
+    response
+}
+
+/// The headers that every answer has.
+fn finish(headers: &mut HeaderMap, request_id: &str, restricted: Option<&HeaderValue>) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", id);
+    }
+    if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        cors::open(headers, restricted);
+    }
+}
+
+/// After an early error, takes what the client is still sending, or announces that the connection ends.
+async fn settle_body(body: RequestBody, headers: &mut HeaderMap) {
+    let left = body.length.map_or(DRAIN_LIMIT, |length| length.saturating_sub(body.received()));
+    // A client that waits for `100 Continue` sends nothing more once it has an answer.
+    let ended = left <= DRAIN_LIMIT && body.received() > 0 && body.drain(DRAIN_LIMIT).await;
+    if !ended && left > 0 {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Finds the route and runs its handler within the limits of the server.
+async fn dispatch(
+    server: &Arc<Server>,
+    peer: SocketAddr,
+    parts: http::request::Parts,
+    body: RequestBody,
+    request_id: &str,
+) -> (Option<Operation>, Response<ResponseBody>, Option<HeaderValue>) {
+    if parts.method == Method::OPTIONS {
+        return (None, cors::preflight(), None);
+    }
+    let refuse = |error: ApiError| (None, error.into_response(ErrorFormat::Json), None);
+    if let Err(error) = check_size(server, &parts) {
+        return refuse(error);
+    }
+    let query = match Query::parse(parts.uri.query().unwrap_or_default(), server.config.limits.max_fields) {
+        Ok(query) => query,
+        Err(error) => return refuse(ApiError::new(StatusCode::BAD_REQUEST, "too_many_parameters", error.to_string())),
+    };
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let (route, segments) = match routes::resolve(HostRole::of(host), &parts.method, parts.uri.path()) {
+        Resolved::Found(route, segments) => (route, segments),
+        Resolved::MethodNotAllowed(methods) => return (None, method_not_allowed(&methods), None),
+        Resolved::NotFound => {
+            return refuse(ApiError::new(StatusCode::NOT_FOUND, "route_not_found", "there is nothing here; see /openapi.json"));
+        }
+    };
+    let segments = segments.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    let mut context = RequestContext::new(server.clone(), route, segments, parts, query, request_id.to_owned(), peer);
+    let limit = server.config.limits.request_timeout;
+    let outcome = match tokio::time::timeout(limit, handle(&mut context, body)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long")),
+    };
+    let response = outcome.unwrap_or_else(|error| report(&context, error));
+    (Some(route.operation), response, context.restricted_origin())
+}
+
+async fn handle(context: &mut RequestContext, body: RequestBody) -> api::Answer {
+    match context.route.operation {
+        Operation::StoreFile => api::store::store_file(context, body).await,
+        Operation::CopyFile => api::copy::copy_file(context).await,
+        Operation::ReadFile => api::read::read_file(context).await,
+        Operation::ReadMetadata => api::metadata::read_metadata(context).await,
+        Operation::OverwriteFile => api::write::overwrite_file(context, body).await,
+        Operation::DeleteFile => api::remove::delete_file(context, body).await,
+        Operation::Process => api::process::process(context, body).await,
+        Operation::Deliver => api::deliver::deliver(context).await,
+        Operation::Health => api::operations::health().await,
+        Operation::Ready => api::operations::ready(context).await,
+        Operation::Metrics => api::operations::metrics(context).await,
+        Operation::OpenApi => api::operations::openapi().await,
+    }
+}
+
+fn report(context: &RequestContext, error: ApiError) -> Response<ResponseBody> {
+    let cause = error.cause.as_deref().unwrap_or_default();
+    if error.status.is_server_error() {
+        tracing::error!(id = context.request_id, code = error.code, cause, "{}", error.message);
+    } else if !cause.is_empty() {
+        tracing::warn!(id = context.request_id, code = error.code, cause, "{}", error.message);
+    }
+    let wants_json = context.header(header::ACCEPT).is_some_and(|accept| accept.contains("application/json"));
+    error.into_response(if wants_json { ErrorFormat::Json } else { context.route.errors })
+}
+
+fn method_not_allowed(methods: &[Method]) -> Response<ResponseBody> {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let names = names.join(", ");
+    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("use {names} here"));
+    let mut response = error.into_response(ErrorFormat::Json);
+    if let Ok(value) = HeaderValue::from_str(&names) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+fn check_size(server: &Server, parts: &http::request::Parts) -> Result<(), ApiError> {
+    let limits = &server.config.limits;
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.max_url_bytes {
+        return Err(ApiError::new(
+            StatusCode::URI_TOO_LONG,
+            "url_too_long",
+            format!("the request target is longer than {} bytes", limits.max_url_bytes),
+        ));
+    }
+    let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if head > limits.max_header_bytes {
+        return Err(ApiError::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            format!("the request head is larger than {} bytes", limits.max_header_bytes),
+        ));
+    }
+    Ok(())
+}
+
+fn request_id() -> String {
+    let mut random = [0; 8];
+    crate::ingest::fill_random(&mut random);
+    hex::encode(random)
+}
+
+/// A policy in a path is a bearer token: it stays out of the log (threat I6).
+fn redacted(path: &str) -> std::borrow::Cow<'_, str> {
+    let lower = path.to_ascii_lowercase();
+    let Some(start) = lower.find("security") else { return path.into() };
+    // A standard-alphabet policy may hold slashes, so nothing behind the word is trusted to end it.
+    format!("{}security=...", &path[..start]).into()
+}
+

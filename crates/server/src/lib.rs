@@ -1,0 +1,14 @@
+//! The Stowage server: configuration, ingest, delivery, HTTP.
+
+pub mod api;
+pub mod collect;
+pub mod config;
+pub mod http;
+pub mod ingest;
+pub mod serve;
+pub mod state;
+pub mod stores;
+pub mod telemetry;
+
+pub use api::operations::openapi_json;
+pub use serve::{ServeError, open_catalogue, serve};

@@ -1,0 +1,168 @@
+//! The running server: what every request shares.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use moka::sync::Cache;
+use stowage_catalogue::{App, AppId, Catalogue, CatalogueError, FileRow};
+use stowage_core::handle::{ApiKey, Handle};
+use stowage_fetch::Fetcher;
+use tokio::sync::Notify;
+
+use crate::{config::Config, stores::Stores, telemetry::Metrics};
+
+/// How long a change made by another process (`stowage app set …`) may go unnoticed.
+pub const SETTINGS_TTL: Duration = Duration::from_secs(1);
+
+/// Memory for the contents of small files that are read often, bytes.
+const SMALL_FILE_CACHE: u64 = 8 * 1024 * 1024;
+
+/// Largest file kept in memory, bytes.
+pub const SMALL_FILE: u64 = 32 * 1024;
+
+/// Everything that requests share.
+pub struct Server {
+    /// Effective configuration.
+    pub config: Config,
+    /// The address that is listened on.
+    pub address: SocketAddr,
+    /// Apps, stores, files.
+    pub catalogue: Catalogue,
+    /// Drivers of the configured stores.
+    pub stores: Stores,
+    /// Guarded outbound HTTP.
+    pub fetcher: Fetcher,
+    /// Figures for `/metrics`.
+    pub metrics: Metrics,
+    /// Contents of small files by their SHA-256, so that no change of a row can make an entry wrong.
+    pub small_files: Cache<[u8; 32], Bytes>,
+    apps_by_key: Cache<ApiKey, Arc<App>>,
+    apps_by_id: Cache<AppId, Arc<App>>,
+    files: Cache<Handle, Arc<KnownFile>>,
+    /// Counts changes of file rows; see [`Server::file`].
+    changes: AtomicU64,
+    garbage: Notify,
+    draining: AtomicBool,
+}
+
+/// A file row and the response headers that follow from it alone.
+#[derive(Debug)]
+pub struct KnownFile {
+    /// The row.
+    pub row: FileRow,
+    /// Headers of every answer that carries its content.
+    pub headers: HeaderMap,
+}
+
+impl Server {
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        address: SocketAddr,
+        catalogue: Catalogue,
+        stores: Stores,
+        fetcher: Fetcher,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            config,
+            address,
+            catalogue,
+            stores,
+            fetcher,
+            metrics,
+            small_files: Cache::builder()
+                .weigher(|_, content: &Bytes| u32::try_from(content.len() + 128).unwrap_or(u32::MAX))
+                .max_capacity(SMALL_FILE_CACHE)
+                .build(),
+            apps_by_key: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
+            apps_by_id: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
+            files: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
+            changes: AtomicU64::new(0),
+            garbage: Notify::new(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// The app of a public key.
+    pub async fn app_by_key(&self, key: &ApiKey) -> Result<Option<Arc<App>>, CatalogueError> {
+        if let Some(app) = self.apps_by_key.get(key) {
+            return Ok(Some(app));
+        }
+        let app = self.catalogue.app_by_key(key).await?.map(Arc::new);
+        if let Some(app) = &app {
+            self.apps_by_key.insert(key.clone(), app.clone());
+        }
+        Ok(app)
+    }
+
+    /// The app that owns a file.
+    pub async fn app(&self, id: AppId) -> Result<Option<Arc<App>>, CatalogueError> {
+        if let Some(app) = self.apps_by_id.get(&id) {
+            return Ok(Some(app));
+        }
+        let app = self.catalogue.app(id).await?.map(Arc::new);
+        if let Some(app) = &app {
+            self.apps_by_id.insert(id, app.clone());
+        }
+        Ok(app)
+    }
+
+    /// A live file, from memory if it was asked for within the last second.
+    pub async fn file(&self, handle: &Handle) -> Result<Option<Arc<KnownFile>>, CatalogueError> {
+        if let Some(file) = self.files.get(handle) {
+            return Ok(Some(file));
+        }
+        let before = self.changes.load(Ordering::Acquire);
+        let Some(row) = self.catalogue.file(handle).await? else { return Ok(None) };
+        let headers = crate::http::headers::of_file(&row);
+        let file = Arc::new(KnownFile { row, headers });
+        self.files.insert(*handle, file.clone());
+        // A change that was committed between the look-up and the insert must not leave the old row behind.
+        if self.changes.load(Ordering::Acquire) != before {
+            self.files.invalidate(handle);
+        }
+        Ok(Some(file))
+    }
+
+    /// Forgets what is remembered of file rows; call after a change was committed and before it is acknowledged.
+    /// All rows of an exact key change together, so all are forgotten.
+    pub fn files_changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.files.invalidate_all();
+    }
+
+    /// Forgets one row whose content is the same but about which more is known now.
+    pub fn file_changed(&self, handle: &Handle) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.files.invalidate(handle);
+    }
+
+    /// There is something to collect.
+    pub fn wake_collector(&self) {
+        self.garbage.notify_one();
+    }
+
+    /// Waits until there is something to collect, or for `at_most`.
+    pub async fn collector_woken(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.garbage.notified()).await;
+    }
+
+    /// From now on `/readyz` tells load balancers to go elsewhere.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}

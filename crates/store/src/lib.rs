@@ -1,0 +1,120 @@
+//! Where bytes live: one trait, its drivers, and the only code that builds object keys.
+//!
+//! Invariant: knows neither apps nor policies nor HTTP statuses.
+
+pub mod key;
+pub mod local;
+pub mod object;
+mod random;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use stowage_core::{location::Access, media_type::MediaType};
+
+pub use key::{ObjectId, ObjectKey};
+
+/// What travels with an object to the provider.
+#[derive(Clone, Debug)]
+pub struct ObjectMeta {
+    /// Media type kept by the provider.
+    pub media_type: MediaType,
+    /// Access at the provider.
+    pub access: Access,
+    /// Exact length in bytes when it is known before the first byte.
+    pub length: Option<u64>,
+}
+
+/// What a driver enforces (not what an API merely accepts).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `access=public` has an effect.
+    pub public_access: bool,
+    /// Writing the same key again leaves the old [`ObjectId`] readable until it is deleted (local disk); otherwise the bytes behind the id change.
+    pub versions: bool,
+}
+
+/// Facts about a stored object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectStat {
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// Bytes of an object, as cheap as the driver can give them.
+pub enum Blob {
+    /// Small: already in memory.
+    Memory(Bytes),
+    /// A local file, to be read from `range.start` to `range.end`.
+    File {
+        /// Open for reading.
+        file: std::fs::File,
+        /// Half-open byte range.
+        range: Range<u64>,
+    },
+    /// Chunks from a remote provider.
+    Stream(BoxStream<'static, Result<Bytes, StoreError>>),
+}
+
+/// Why a store could not do what was asked; the cause is for the log, never for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such object.
+    #[error("object not found")]
+    NotFound,
+    /// No room: ENOSPC, EDQUOT, or a provider's quota.
+    #[error("the store is full")]
+    Full,
+    /// Credentials or permission refused.
+    #[error("the store refused the credentials or the permission: {0}")]
+    Denied(String),
+    /// The bucket or container does not exist.
+    #[error("missing container: {0}")]
+    MissingContainer(String),
+    /// Throttled, unreachable, timed out, 5xx: trying again later may help.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The request cannot be done by this store (for example `access=public` where ACLs are forbidden). Shown to the client.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Anything else.
+    #[error("store failure: {0}")]
+    Other(String),
+}
+
+/// A driver. `Ok` of [`BlobWriter::commit`] means durable.
+#[async_trait::async_trait]
+pub trait BlobStore: Send + Sync {
+    /// What this driver enforces.
+    fn capabilities(&self) -> Capabilities;
+    /// The id that `commit` will give, where it is known before: remote drivers, whose abandoned writes must be found again after a crash.
+    fn planned_id(&self, _key: &ObjectKey) -> Option<ObjectId> {
+        None
+    }
+    /// Begins a new object. Nothing is visible under the key before `commit`.
+    async fn create(
+        &self,
+        key: &ObjectKey,
+        meta: &ObjectMeta,
+    ) -> Result<Box<dyn BlobWriter>, StoreError>;
+    /// Opens a half-open byte range (inside the object's size, which the caller knows from the catalogue).
+    async fn open(&self, id: &ObjectId, range: Range<u64>) -> Result<Blob, StoreError>;
+    /// Size of an object.
+    async fn stat(&self, id: &ObjectId) -> Result<ObjectStat, StoreError>;
+    /// Removes an object; a missing one is success.
+    async fn delete(&self, id: &ObjectId) -> Result<(), StoreError>;
+    /// A cheap write-and-read-back check for readiness probes and `doctor`; leaves nothing behind.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// An object being written. Dropping it without `commit` leaves nothing behind (best effort; a crash leaves work for the sweep).
+#[async_trait::async_trait]
+pub trait BlobWriter: Send {
+    /// Appends; waits when the disk or the network is behind (bounded memory).
+    async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError>;
+    /// Makes the object durable and names it.
+    async fn commit(self: Box<Self>) -> Result<ObjectId, StoreError>;
+    /// Throws away what was written.
+    async fn abort(self: Box<Self>);
+}
