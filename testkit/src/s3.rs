@@ -37,9 +37,8 @@ impl S3Server {
     /// Starts it with one empty bucket.
     pub async fn start(bucket: &str) -> Self {
         let root = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut server = Self::start_at(root.path(), bucket, 0)
-            .await
-            .expect("the S3 server starts on a free loopback port");
+        let mut server =
+            Self::start_at(root.path(), bucket, 0).await.expect("the S3 server starts on a free loopback port");
         server._temporary_root = Some(root);
         server
     }
@@ -55,12 +54,7 @@ impl S3Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, builder.build()));
-        Ok(Self {
-            address,
-            root,
-            accepting,
-            _temporary_root: None,
-        })
+        Ok(Self { address, root, accepting, _temporary_root: None })
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -99,9 +93,7 @@ async fn accept(listener: TcpListener, service: S3Service) {
         let _ = socket.set_nodelay(true);
         let service = service.clone();
         connections.spawn(async move {
-            let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(socket), service)
-                .await;
+            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
         });
         while connections.try_join_next().is_some() {}
     }

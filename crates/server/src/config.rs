@@ -128,11 +128,7 @@ const TIB: u64 = 1 << 40;
 impl std::fmt::Debug for Config {
     /// Leaves out what may hold the master key.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Config")
-            .field("listen", &self.listen)
-            .field("data", &self.data)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Config").field("listen", &self.listen).field("data", &self.data).finish_non_exhaustive()
     }
 }
 
@@ -174,10 +170,6 @@ impl Default for Limits {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Text,
-            level: tracing::Level::INFO,
-            access: true,
-        }
+        Self { format: LogFormat::Text, level: tracing::Level::INFO, access: true }
     }
 }

@@ -1,8 +1,7 @@
 //! Object keys (spec 01 §3) and the names of objects inside a store.
 
 use stowage_core::{
-    filename::FileName, handle::random_alphanumeric, location::ContainerName,
-    storage_path::StoragePath,
+    filename::FileName, handle::random_alphanumeric, location::ContainerName, storage_path::StoragePath,
 };
 
 use crate::random;
@@ -20,11 +19,7 @@ pub struct ObjectKey {
 
 impl ObjectKey {
     /// Applies the key rule: no path → `<20 random>_<filename>`; folder → path + that; otherwise the path exactly.
-    pub fn build(
-        container: ContainerName,
-        path: Option<&StoragePath>,
-        filename: &FileName,
-    ) -> Self {
+    pub fn build(container: ContainerName, path: Option<&StoragePath>, filename: &FileName) -> Self {
         let exact = path.is_some_and(|path| !path.is_folder());
         let mut key = path.map_or_else(String::new, |path| path.as_str().to_owned());
         if !exact {
@@ -32,20 +27,12 @@ impl ObjectKey {
             key.push('_');
             key += filename.as_str();
         }
-        Self {
-            container,
-            key,
-            exact,
-        }
+        Self { container, key, exact }
     }
 
     /// Names an existing object again (overwrite keeps the key).
     pub fn existing(container: ContainerName, key: String) -> Self {
-        Self {
-            container,
-            key,
-            exact: true,
-        }
+        Self { container, key, exact: true }
     }
 
     /// Bucket or container.

@@ -93,11 +93,7 @@ pub trait BlobStore: Send + Sync {
         None
     }
     /// Begins a new object. Nothing is visible under the key before `commit`.
-    async fn create(
-        &self,
-        key: &ObjectKey,
-        meta: &ObjectMeta,
-    ) -> Result<Box<dyn BlobWriter>, StoreError>;
+    async fn create(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError>;
     /// Opens a half-open byte range (inside the object's size, which the caller knows from the catalogue).
     async fn open(&self, id: &ObjectId, range: Range<u64>) -> Result<Blob, StoreError>;
     /// Size of an object.

@@ -18,9 +18,7 @@ use std::{
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::{
-    Blob, BlobStore, BlobWriter, Capabilities, ObjectId, ObjectKey, ObjectMeta, ObjectStat, StoreError,
-};
+use crate::{Blob, BlobStore, BlobWriter, Capabilities, ObjectId, ObjectKey, ObjectMeta, ObjectStat, StoreError};
 use directory::ObjectDirectory;
 use name::ObjectName;
 use writer::LocalWriter;
@@ -50,17 +48,11 @@ impl LocalStore {
     /// Opens (creating it if needed) the store below `root`. `generation` must grow with every start of the server:
     /// ids carry it, so that a sweep can tell objects of earlier runs from those being written now.
     pub fn open(root: &Path, generation: u64) -> io::Result<Self> {
-        Ok(Self {
-            directory: Arc::new(ObjectDirectory::open(root)?),
-            generation,
-        })
+        Ok(Self { directory: Arc::new(ObjectDirectory::open(root)?), generation })
     }
 
     /// Removes objects of earlier generations for which `is_known` is false. Blocking: run it on a blocking thread. `is_known` gets batches of ids (≤ 256) and answers in order.
-    pub fn sweep(
-        &self,
-        is_known: &mut dyn FnMut(&[String]) -> Vec<bool>,
-    ) -> io::Result<SweepReport> {
+    pub fn sweep(&self, is_known: &mut dyn FnMut(&[String]) -> Vec<bool>) -> io::Result<SweepReport> {
         sweep::sweep(&self.directory, self.generation, is_known)
     }
 
@@ -79,17 +71,10 @@ impl LocalStore {
 #[async_trait::async_trait]
 impl BlobStore for LocalStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            public_access: false,
-            versions: true,
-        }
+        Capabilities { public_access: false, versions: true }
     }
 
-    async fn create(
-        &self,
-        _key: &ObjectKey,
-        meta: &ObjectMeta,
-    ) -> Result<Box<dyn BlobWriter>, StoreError> {
+    async fn create(&self, _key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
         let length = meta.length.unwrap_or(0);
         if length > writer::BATCH as u64 {
             let directory = self.directory.clone();
@@ -121,9 +106,7 @@ impl BlobStore for LocalStore {
         let name = known_name(id)?;
         let directory = self.directory.clone();
         let stat = blocking(move || directory.stat(&name)).await.map_err(read_failure)?;
-        Ok(ObjectStat {
-            size: size(stat.st_size),
-        })
+        Ok(ObjectStat { size: size(stat.st_size) })
     }
 
     async fn delete(&self, id: &ObjectId) -> Result<(), StoreError> {
@@ -173,9 +156,7 @@ async fn read_range(file: File, range: Range<u64>) -> io::Result<Bytes> {
     .await
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
@@ -195,9 +176,7 @@ fn failure(error: io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full,
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Denied(error.to_string()),
-        _ if out_of_descriptors.contains(&Errno::from_io_error(&error)) => {
-            StoreError::Unavailable(error.to_string())
-        }
+        _ if out_of_descriptors.contains(&Errno::from_io_error(&error)) => StoreError::Unavailable(error.to_string()),
         _ => StoreError::Other(error.to_string()),
     }
 }

@@ -84,10 +84,7 @@ impl S3Store {
     /// # Panics
     /// If the process has not installed a default `rustls` crypto provider.
     pub fn new(config: S3Config) -> Result<Self, String> {
-        let names: Vec<String> = std::iter::once(&config.bucket)
-            .chain(&config.allowed_buckets)
-            .cloned()
-            .collect();
+        let names: Vec<String> = std::iter::once(&config.bucket).chain(&config.allowed_buckets).cloned().collect();
         let default_bucket = config.bucket.clone();
         let client = Client::new(config)?;
         let buckets = names
@@ -100,14 +97,8 @@ impl S3Store {
                 Ok((name, bucket))
             })
             .collect::<Result<_, String>>()?;
-        let shared = Shared {
-            client,
-            default_bucket,
-            buckets,
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let shared = Shared { client, default_bucket, buckets };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The operator and the key of an object that was stored before. Its bucket may have left the settings since.
@@ -116,11 +107,7 @@ impl S3Store {
         check_key(key).map_err(|_| StoreError::NotFound)?;
         let operator = match self.shared.buckets.get(bucket) {
             Some(known) => known.private.clone(),
-            None => self
-                .shared
-                .client
-                .operator(bucket, Access::Private)
-                .map_err(|_| StoreError::NotFound)?,
+            None => self.shared.client.operator(bucket, Access::Private).map_err(|_| StoreError::NotFound)?,
         };
         Ok((operator, bucket, key))
     }
@@ -129,21 +116,15 @@ impl S3Store {
 #[async_trait::async_trait]
 impl BlobStore for S3Store {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            public_access: true,
-            versions: false,
-        }
+        Capabilities { public_access: true, versions: false }
     }
 
-    async fn create(
-        &self,
-        key: &ObjectKey,
-        meta: &ObjectMeta,
-    ) -> Result<Box<dyn BlobWriter>, StoreError> {
+    async fn create(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
         let container = key.container().as_str();
-        let bucket = self.shared.buckets.get(container).ok_or_else(|| {
-            StoreError::Unsupported(format!("this storage may not use the container `{container}`"))
-        })?;
+        let bucket =
+            self.shared.buckets.get(container).ok_or_else(|| {
+                StoreError::Unsupported(format!("this storage may not use the container `{container}`"))
+            })?;
         check_key(key.key()).map_err(|problem| StoreError::Unsupported(problem.to_owned()))?;
         let operator = match meta.access {
             Access::Private => &bucket.private,
@@ -176,9 +157,7 @@ impl BlobStore for S3Store {
     async fn stat(&self, id: &ObjectId) -> Result<ObjectStat, StoreError> {
         let (operator, bucket, key) = self.locate(id)?;
         let metadata = operator.stat(key).await.map_err(|error| failure(bucket, error))?;
-        Ok(ObjectStat {
-            size: metadata.content_length(),
-        })
+        Ok(ObjectStat { size: metadata.content_length() })
     }
 
     async fn delete(&self, id: &ObjectId) -> Result<(), StoreError> {

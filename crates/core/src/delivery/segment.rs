@@ -22,7 +22,8 @@ impl Segment {
         if is_task_name(name) {
             return Task::read(name, params).map(Self::Task);
         }
-        if raw.contains('=') {
+        // PHP glues a query to the handle with `&`: the equals sign behind that is none of a task.
+        if name.len() < raw.len() && !name.contains('&') {
             return Err(InvalidPath(format!("invalid task `{}`", shown(name))));
         }
         if raw == "b64" { Ok(Self::EncodedTasks) } else { Ok(Self::Other) }

@@ -78,14 +78,11 @@ pub enum ConfigError {
 }
 
 fn place(file: Option<&Path>) -> String {
-    file.map(|path| format!(" in {}", path.display()))
-        .unwrap_or_default()
+    file.map(|path| format!(" in {}", path.display())).unwrap_or_default()
 }
 
 fn hint(nearest: Option<&str>) -> String {
-    nearest
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 /// The parser's own report would quote the line, which may hold a secret.
@@ -94,11 +91,7 @@ pub(super) fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Conf
     ConfigError::NotToml {
         path: path.to_owned(),
         reason: error.message().to_owned(),
-        line: 1 + text
-            .bytes()
-            .take(start)
-            .filter(|byte| *byte == b'\n')
-            .count(),
+        line: 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count(),
     }
 }
 

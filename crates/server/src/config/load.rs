@@ -17,12 +17,7 @@ const PREFIX: &str = "STOWAGE_";
 const FILE_VARIABLE: &str = "STOWAGE_CONFIG";
 const DEFAULT_FILE: &str = "/etc/stowage/stowage.toml";
 /// Variables of the command line client and of the loader itself, which are no settings.
-const OTHER_VARIABLES: [&str; 4] = [
-    FILE_VARIABLE,
-    "STOWAGE_SERVER",
-    "STOWAGE_KEY",
-    "STOWAGE_SECRET",
-];
+const OTHER_VARIABLES: [&str; 4] = [FILE_VARIABLE, "STOWAGE_SERVER", "STOWAGE_KEY", "STOWAGE_SECRET"];
 
 /// Settings given on the command line.
 #[derive(Clone, Debug, Default)]
@@ -66,10 +61,7 @@ impl Loaded {
         flags: Overrides,
     ) -> Result<Self, ConfigError> {
         let variables = own_variables(environment)?;
-        let mut loaded = Self {
-            config: Config::defaults(default_data_directory()),
-            origins: BTreeMap::new(),
-        };
+        let mut loaded = Self { config: Config::defaults(default_data_directory()), origins: BTreeMap::new() };
         if let Some(path) = choose_file(file, &variables) {
             loaded.read_file(&path)?;
         }
@@ -79,20 +71,13 @@ impl Loaded {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error| not_toml(path, &text, &error))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let table: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
         for (name, value) in leaves(table) {
             let setting = settings::find(&name).ok_or_else(|| ConfigError::Unknown {
                 kind: "setting",
-                nearest: nearest(
-                    &name,
-                    SETTINGS.iter().map(|setting| setting.name.to_owned()),
-                ),
+                nearest: nearest(&name, SETTINGS.iter().map(|setting| setting.name.to_owned())),
                 name,
                 file: Some(path.to_owned()),
             })?;
@@ -106,10 +91,8 @@ impl Loaded {
             if OTHER_VARIABLES.contains(&name.as_str()) {
                 continue;
             }
-            let setting = SETTINGS
-                .iter()
-                .find(|setting| setting.variable() == *name)
-                .ok_or_else(|| ConfigError::Unknown {
+            let setting =
+                SETTINGS.iter().find(|setting| setting.variable() == *name).ok_or_else(|| ConfigError::Unknown {
                     kind: "environment variable",
                     name: name.clone(),
                     file: None,
@@ -142,19 +125,13 @@ impl Loaded {
                 self.origins.insert(setting.name, origin);
                 Ok(())
             }
-            Err(reason) => Err(ConfigError::BadValue {
-                name: setting.name,
-                origin,
-                reason,
-            }),
+            Err(reason) => Err(ConfigError::BadValue { name: setting.name, origin, reason }),
         }
     }
 }
 
 /// The `STOWAGE_…` part of an environment, as text.
-fn own_variables(
-    environment: Vec<(OsString, OsString)>,
-) -> Result<BTreeMap<String, String>, ConfigError> {
+fn own_variables(environment: Vec<(OsString, OsString)>) -> Result<BTreeMap<String, String>, ConfigError> {
     let own = environment
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -184,11 +161,7 @@ fn choose_file(explicit: Option<&Path>, variables: &BTreeMap<String, String>) ->
 }
 
 fn default_data_directory() -> PathBuf {
-    let directory = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let directory = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     directory("XDG_DATA_HOME")
         .or_else(|| directory("HOME").map(|home| home.join(".local/share")))
         .unwrap_or_else(|| PathBuf::from("/var/lib"))
@@ -197,19 +170,13 @@ fn default_data_directory() -> PathBuf {
 
 /// Dotted names of all values; an unknown table stands for itself, so that an empty one is noticed too.
 fn leaves(table: toml::Table) -> Vec<(String, toml::Value)> {
-    let is_section = |name: &str| {
-        SETTINGS
-            .iter()
-            .any(|setting| setting.table_and_key().0 == name)
-    };
+    let is_section = |name: &str| SETTINGS.iter().any(|setting| setting.table_and_key().0 == name);
     let mut leaves = Vec::new();
     for (name, value) in table {
         match value {
-            toml::Value::Table(inner) if !inner.is_empty() || is_section(&name) => leaves.extend(
-                inner
-                    .into_iter()
-                    .map(|(key, value)| (format!("{name}.{key}"), value)),
-            ),
+            toml::Value::Table(inner) if !inner.is_empty() || is_section(&name) => {
+                leaves.extend(inner.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)))
+            }
             value => leaves.push((name, value)),
         }
     }
@@ -236,38 +203,22 @@ mod tests {
 
     use super::*;
 
-    fn load(
-        file: &str,
-        variables: &[(&str, &str)],
-        flags: Overrides,
-    ) -> Result<Loaded, ConfigError> {
+    fn load(file: &str, variables: &[(&str, &str)], flags: Overrides) -> Result<Loaded, ConfigError> {
         let mut path = tempfile::NamedTempFile::new().expect("a temporary file");
-        path.write_all(file.as_bytes())
-            .expect("the file is written");
-        let environment = variables
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
+        path.write_all(file.as_bytes()).expect("the file is written");
+        let environment = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
         Loaded::from_sources(Some(path.path()), environment, flags)
     }
 
     fn refusal(file: &str, variables: &[(&str, &str)]) -> String {
-        load(file, variables, Overrides::default())
-            .expect_err("the configuration is refused")
-            .to_string()
+        load(file, variables, Overrides::default()).expect_err("the configuration is refused").to_string()
     }
 
     #[test]
     fn flags_win_over_variables_over_the_file_over_defaults() {
         let file = "listen = '127.0.0.1:1'\ndrain_timeout = 1\n[limits]\nmax_fields = 7";
-        let variables = [
-            ("STOWAGE_LISTEN", "127.0.0.1:2"),
-            ("STOWAGE_DRAIN_TIMEOUT", "2m"),
-        ];
-        let flags = Overrides {
-            listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))),
-            ..Overrides::default()
-        };
+        let variables = [("STOWAGE_LISTEN", "127.0.0.1:2"), ("STOWAGE_DRAIN_TIMEOUT", "2m")];
+        let flags = Overrides { listen: Some(SocketAddr::from(([127, 0, 0, 1], 3))), ..Overrides::default() };
         let config = load(file, &variables, flags).expect("valid").config;
         assert_eq!(config.listen.port(), 3);
         assert_eq!(config.drain_timeout.as_secs(), 120);
@@ -277,22 +228,11 @@ mod tests {
 
     #[test]
     fn every_origin_is_remembered() {
-        let loaded = load(
-            "[log]\nlevel = 'warn'",
-            &[("STOWAGE_LOG_FORMAT", "json")],
-            Overrides::default(),
-        )
-        .expect("valid");
-        let origin = |name| {
-            loaded
-                .origin(settings::find(name).expect("a setting"))
-                .clone()
-        };
+        let loaded =
+            load("[log]\nlevel = 'warn'", &[("STOWAGE_LOG_FORMAT", "json")], Overrides::default()).expect("valid");
+        let origin = |name| loaded.origin(settings::find(name).expect("a setting")).clone();
         assert!(matches!(origin("log.level"), Origin::File(_)));
-        assert_eq!(
-            origin("log.format"),
-            Origin::Variable("STOWAGE_LOG_FORMAT".to_owned())
-        );
+        assert_eq!(origin("log.format"), Origin::Variable("STOWAGE_LOG_FORMAT".to_owned()));
         assert_eq!(origin("log.access"), Origin::Default);
     }
 
@@ -300,16 +240,10 @@ mod tests {
     fn unknown_names_are_refused_with_the_nearest_known_one() {
         let message = refusal("[limits]\nmax_file_sise = 5", &[]);
         assert!(message.contains("`limits.max_file_sise`"), "{message}");
-        assert!(
-            message.contains("did you mean `limits.max_file_size`?"),
-            "{message}"
-        );
+        assert!(message.contains("did you mean `limits.max_file_size`?"), "{message}");
         let message = refusal("", &[("STOWAGE_LISTN", "127.0.0.1:1")]);
         assert!(message.contains("`STOWAGE_LISTN`"), "{message}");
-        assert!(
-            message.contains("did you mean `STOWAGE_LISTEN`?"),
-            "{message}"
-        );
+        assert!(message.contains("did you mean `STOWAGE_LISTEN`?"), "{message}");
         assert!(refusal("[nonsense]", &[]).contains("`nonsense`"));
         assert!(refusal("[limits.max_fields]\ndeep = 1", &[]).contains("`limits.max_fields`"));
     }
@@ -330,10 +264,7 @@ mod tests {
     fn bad_values_name_the_setting_and_where_they_came_from() {
         let message = refusal("", &[("STOWAGE_LIMITS_MAX_FILE_SIZE", "big")]);
         assert!(message.contains("`limits.max_file_size`"), "{message}");
-        assert!(
-            message.contains("STOWAGE_LIMITS_MAX_FILE_SIZE"),
-            "{message}"
-        );
+        assert!(message.contains("STOWAGE_LIMITS_MAX_FILE_SIZE"), "{message}");
         assert!(message.contains("`big`"), "{message}");
         assert!(refusal("[log]\nlevel = 1.5", &[]).contains("`log.level`"));
     }
@@ -352,9 +283,7 @@ mod tests {
         assert_eq!(config.fetch.ports, [80, 8080]);
         assert_eq!(config.fetch.allow.len(), 1);
         let variables = [("STOWAGE_FETCH_ALLOW", "127.0.0.2/32,10.0.0.0/8")];
-        let config = load(file, &variables, Overrides::default())
-            .expect("valid")
-            .config;
+        let config = load(file, &variables, Overrides::default()).expect("valid").config;
         assert_eq!(config.fetch.allow.len(), 2);
     }
 }

@@ -37,23 +37,13 @@ pub fn effective(loaded: &Loaded) -> String {
 #[must_use]
 pub fn reference() -> String {
     let defaults = Config::defaults(PathBuf::from("~/.local/share/stowage"));
-    let rows: String = SETTINGS
-        .iter()
-        .map(|setting| reference_row(setting, &defaults))
-        .collect();
+    let rows: String = SETTINGS.iter().map(|setting| reference_row(setting, &defaults)).collect();
     format!("{REFERENCE_HEAD}{rows}{REFERENCE_TAIL}")
 }
 
 fn reference_row(setting: &Setting, defaults: &Config) -> String {
-    let default =
-        (setting.show)(defaults).map_or_else(|| "–".to_owned(), |value| format!("`{value}`"));
-    format!(
-        "| `{}` | `{}` | {} | {default} | {} |\n",
-        setting.name,
-        setting.variable(),
-        setting.syntax,
-        setting.doc,
-    )
+    let default = (setting.show)(defaults).map_or_else(|| "–".to_owned(), |value| format!("`{value}`"));
+    format!("| `{}` | `{}` | {} | {default} | {} |\n", setting.name, setting.variable(), setting.syntax, setting.doc,)
 }
 
 const REFERENCE_HEAD: &str = "\
@@ -108,13 +98,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("stowage.toml");
         let key = "11".repeat(32);
-        std::fs::write(
-            &file,
-            format!("master_key = '{key}'\n[fetch]\nallow = ['10.0.0.0/8']\nports = []\n"),
-        )
-        .expect("the file is written");
-        let load =
-            || Loaded::from_sources(Some(&file), Vec::new(), Overrides::default()).expect("valid");
+        std::fs::write(&file, format!("master_key = '{key}'\n[fetch]\nallow = ['10.0.0.0/8']\nports = []\n"))
+            .expect("the file is written");
+        let load = || Loaded::from_sources(Some(&file), Vec::new(), Overrides::default()).expect("valid");
         let printed = effective(&load());
         assert!(!printed.contains(&key));
         assert!(printed.contains(MASK));
@@ -130,10 +116,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_tables_stand_together() {
-        let mut tables: Vec<&str> = SETTINGS
-            .iter()
-            .map(|setting| setting.table_and_key().0)
-            .collect();
+        let mut tables: Vec<&str> = SETTINGS.iter().map(|setting| setting.table_and_key().0).collect();
         tables.dedup();
         let mut names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         names.sort_unstable();

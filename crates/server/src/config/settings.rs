@@ -21,10 +21,7 @@ pub(super) struct Setting {
 impl Setting {
     /// `a.b_c` → `STOWAGE_A_B_C`.
     pub(super) fn variable(&self) -> String {
-        format!(
-            "STOWAGE_{}",
-            self.name.to_ascii_uppercase().replace('.', "_")
-        )
+        format!("STOWAGE_{}", self.name.to_ascii_uppercase().replace('.', "_"))
     }
 
     /// Table and key in the TOML file; the table is empty at the top level.

@@ -26,9 +26,8 @@ const MIN_HEADER_BYTES: u64 = 8192;
 pub(super) const ADDRESS: Syntax<SocketAddr> = Syntax {
     name: "address",
     parse: |text| {
-        text.parse().map_err(|_| {
-            format!("`{text}` is not an address with a port, such as 127.0.0.1:8080 or [::1]:8080")
-        })
+        text.parse()
+            .map_err(|_| format!("`{text}` is not an address with a port, such as 127.0.0.1:8080 or [::1]:8080"))
     },
     show: |value| Some(Value::String(value.to_string())),
 };
@@ -49,11 +48,8 @@ pub(super) const MASTER_KEY: Syntax<Option<String>> = Syntax {
 };
 
 /// A base URL whose routes may lie below a path.
-pub(super) const BASE_URL: Syntax<Option<String>> = Syntax {
-    name: "URL",
-    parse: base_url,
-    show: |value| value.clone().map(Value::String),
-};
+pub(super) const BASE_URL: Syntax<Option<String>> =
+    Syntax { name: "URL", parse: base_url, show: |value| value.clone().map(Value::String) };
 
 /// The base of emitted file URLs.
 pub(super) const HOST_URL: Syntax<Option<String>> = Syntax {
@@ -78,24 +74,14 @@ pub(super) const TIMEOUT: Syntax<Duration> = Syntax {
 };
 
 /// A time that may be zero.
-pub(super) const WAIT: Syntax<Duration> = Syntax {
-    name: "duration",
-    parse: parse_duration,
-    show: |value| Some(show_duration(*value)),
-};
+pub(super) const WAIT: Syntax<Duration> =
+    Syntax { name: "duration", parse: parse_duration, show: |value| Some(show_duration(*value)) };
 
-pub(super) const SIZE: Syntax<u64> = Syntax {
-    name: "size",
-    parse: |text| at_least(1, parse_size(text)?),
-    show: |value| Some(show_size(*value)),
-};
+pub(super) const SIZE: Syntax<u64> =
+    Syntax { name: "size", parse: |text| at_least(1, parse_size(text)?), show: |value| Some(show_size(*value)) };
 
 /// A size per second; 0 switches the limit off.
-pub(super) const RATE: Syntax<u64> = Syntax {
-    name: "size",
-    parse: parse_size,
-    show: |value| Some(show_size(*value)),
-};
+pub(super) const RATE: Syntax<u64> = Syntax { name: "size", parse: parse_size, show: |value| Some(show_size(*value)) };
 
 /// A size of something that is held in memory.
 pub(super) const BUFFER: Syntax<usize> = Syntax {
@@ -104,11 +90,8 @@ pub(super) const BUFFER: Syntax<usize> = Syntax {
     show: |value| Some(show_size(*value as u64)),
 };
 
-pub(super) const HEADER_BUFFER: Syntax<usize> = Syntax {
-    name: "size",
-    parse: |text| to_usize(at_least(MIN_HEADER_BYTES, parse_size(text)?)?),
-    show: BUFFER.show,
-};
+pub(super) const HEADER_BUFFER: Syntax<usize> =
+    Syntax { name: "size", parse: |text| to_usize(at_least(MIN_HEADER_BYTES, parse_size(text)?)?), show: BUFFER.show };
 
 /// How many; at least one.
 pub(super) const COUNT: Syntax<usize> = Syntax {
@@ -118,33 +101,19 @@ pub(super) const COUNT: Syntax<usize> = Syntax {
 };
 
 /// How many; none is allowed.
-pub(super) const COUNT_OR_NONE: Syntax<usize> = Syntax {
-    name: "number",
-    parse: |text| to_usize(number(text)?),
-    show: COUNT.show,
-};
+pub(super) const COUNT_OR_NONE: Syntax<usize> =
+    Syntax { name: "number", parse: |text| to_usize(number(text)?), show: COUNT.show };
 
 pub(super) const BOOLEAN: Syntax<bool> = Syntax {
     name: "boolean",
-    parse: |text| {
-        text.parse()
-            .map_err(|_| format!("`{text}` is neither `true` nor `false`"))
-    },
+    parse: |text| text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`")),
     show: |value| Some(Value::Boolean(*value)),
 };
 
 pub(super) const NETWORKS: Syntax<Vec<Network>> = Syntax {
     name: "list of networks",
-    parse: |text| {
-        list(text, |item| {
-            Network::from_str(item).map_err(|error| format!("`{item}`: {error}"))
-        })
-    },
-    show: |value| {
-        Some(show_list(
-            value.iter().map(|network| network.to_string().into()),
-        ))
-    },
+    parse: |text| list(text, |item| Network::from_str(item).map_err(|error| format!("`{item}`: {error}"))),
+    show: |value| Some(show_list(value.iter().map(|network| network.to_string().into()))),
 };
 
 pub(super) const PORTS: Syntax<Vec<u16>> = Syntax {
@@ -181,16 +150,13 @@ pub(super) const LOG_LEVEL: Syntax<tracing::Level> = Syntax {
         "info" => Ok(tracing::Level::INFO),
         "debug" => Ok(tracing::Level::DEBUG),
         "trace" => Ok(tracing::Level::TRACE),
-        _ => Err(format!(
-            "`{text}` is not one of error, warn, info, debug, trace"
-        )),
+        _ => Err(format!("`{text}` is not one of error, warn, info, debug, trace")),
     },
     show: |value| Some(Value::String(value.as_str().to_ascii_lowercase())),
 };
 
 fn number(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a whole number"))
+    text.parse().map_err(|_| format!("`{text}` is not a whole number"))
 }
 
 fn at_least(minimum: u64, value: u64) -> Result<u64, String> {
@@ -212,11 +178,7 @@ fn non_empty(text: &str) -> Result<&str, String> {
 }
 
 fn list<T>(text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(item)
-        .collect()
+    text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(item).collect()
 }
 
 fn base_url(text: &str) -> Result<Option<String>, String> {
@@ -253,14 +215,8 @@ mod tests {
     #[test]
     fn base_urls_lose_their_trailing_slash_and_nothing_else_is_accepted() {
         let parse = BASE_URL.parse;
-        assert_eq!(
-            parse("https://files.example.com/"),
-            Ok(Some("https://files.example.com".to_owned()))
-        );
-        assert_eq!(
-            parse("http://example.com:8080/files/"),
-            Ok(Some("http://example.com:8080/files".to_owned()))
-        );
+        assert_eq!(parse("https://files.example.com/"), Ok(Some("https://files.example.com".to_owned())));
+        assert_eq!(parse("http://example.com:8080/files/"), Ok(Some("http://example.com:8080/files".to_owned())));
         assert_eq!(parse(""), Ok(None));
         for wrong in [
             "example.com",
@@ -277,10 +233,7 @@ mod tests {
     #[test]
     fn the_delivery_base_has_no_path() {
         let parse = HOST_URL.parse;
-        assert_eq!(
-            parse("https://cdn.example.com/"),
-            Ok(Some("https://cdn.example.com".to_owned()))
-        );
+        assert_eq!(parse("https://cdn.example.com/"), Ok(Some("https://cdn.example.com".to_owned())));
         let error = parse("https://example.com/cdn").expect_err("a path");
         assert!(error.contains("Java"), "{error}");
     }

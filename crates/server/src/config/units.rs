@@ -5,13 +5,8 @@ use std::time::Duration;
 use toml::Value;
 
 const SECOND: u64 = 1000;
-const DURATION_UNITS: [(&str, u64); 5] = [
-    ("d", 86_400 * SECOND),
-    ("h", 3600 * SECOND),
-    ("m", 60 * SECOND),
-    ("s", SECOND),
-    ("ms", 1),
-];
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("d", 86_400 * SECOND), ("h", 3600 * SECOND), ("m", 60 * SECOND), ("s", SECOND), ("ms", 1)];
 const SIZE_UNITS: [(&str, u64); 10] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -43,15 +38,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Reads bytes (`1048576`) or a number with a unit: `64KiB`, `100MB`, `5GiB`. Error: what is wrong.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    scaled(text, &SIZE_UNITS, 1).ok_or_else(|| {
-        format!("`{text}` is not a size; write bytes or a unit, such as 1048576, 100MB or 5GiB")
-    })
+    scaled(text, &SIZE_UNITS, 1)
+        .ok_or_else(|| format!("`{text}` is not a size; write bytes or a unit, such as 1048576, 100MB or 5GiB"))
 }
 
 fn scaled(text: &str, units: &[(&str, u64)], plain: u64) -> Option<u64> {
-    let unit_at = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
+    let unit_at = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);
     let factor = match unit.trim_start() {
         "" if unit.is_empty() => plain,
@@ -70,9 +62,8 @@ pub(super) fn show_duration(value: Duration) -> Value {
 /// In powers of 1024, or plain.
 pub(super) fn show_size(bytes: u64) -> Value {
     let binary = &SIZE_UNITS[..4];
-    show_scaled(bytes, binary).unwrap_or_else(|| {
-        i64::try_from(bytes).map_or_else(|_| Value::String(bytes.to_string()), Value::Integer)
-    })
+    show_scaled(bytes, binary)
+        .unwrap_or_else(|| i64::try_from(bytes).map_or_else(|_| Value::String(bytes.to_string()), Value::Integer))
 }
 
 /// In the largest unit that leaves no remainder.
@@ -96,16 +87,7 @@ mod tests {
         assert_eq!(parse_size("5GiB"), Ok(5 << 30));
         assert_eq!(parse_size("5 GiB"), Ok(5 << 30));
         assert_eq!(parse_size("100MB"), Ok(100_000_000));
-        for wrong in [
-            "",
-            "GiB",
-            "-1",
-            "5 gigs",
-            "1.5GiB",
-            "99999999TiB",
-            "5 ",
-            "+5",
-        ] {
+        for wrong in ["", "GiB", "-1", "5 gigs", "1.5GiB", "99999999TiB", "5 ", "+5"] {
             assert!(parse_size(wrong).is_err(), "{wrong:?} was accepted");
         }
     }
@@ -125,9 +107,7 @@ mod tests {
     fn shown_values_read_back() {
         for bytes in [0, 1, 1023, 1024, 1536, 5 << 40] {
             let shown = show_size(bytes);
-            let text = shown
-                .as_str()
-                .map_or_else(|| shown.to_string(), str::to_owned);
+            let text = shown.as_str().map_or_else(|| shown.to_string(), str::to_owned);
             assert_eq!(parse_size(&text), Ok(bytes));
         }
         for milliseconds in [0, 1, 1500, 30_000, 86_400_000] {

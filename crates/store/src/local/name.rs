@@ -23,11 +23,7 @@ impl ObjectName {
         let mut shard = [0];
         random::fill(&mut shard);
         let piece = random_alphanumeric(RANDOM_PIECE, random::fill).to_ascii_lowercase();
-        Self {
-            shard: shard[0],
-            generation,
-            file: format!("{generation}-{piece}"),
-        }
+        Self { shard: shard[0], generation, file: format!("{generation}-{piece}") }
     }
 
     /// Reads an id of the catalogue; `None` for anything that this store never wrote.
@@ -39,14 +35,10 @@ impl ObjectName {
     /// Reads the name of a file found in a shard directory.
     pub(super) fn in_shard(shard: u8, file: &str) -> Option<Self> {
         let (generation, piece) = file.split_once('-')?;
-        let random = piece.len() == RANDOM_PIECE
-            && piece.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
+        let random =
+            piece.len() == RANDOM_PIECE && piece.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
         random.then_some(())?;
-        Some(Self {
-            shard,
-            generation: parse_canonical(generation).ok()??,
-            file: file.to_owned(),
-        })
+        Some(Self { shard, generation: parse_canonical(generation).ok()??, file: file.to_owned() })
     }
 }
 

@@ -18,12 +18,7 @@ pub(super) fn sweep(
     generation: u64,
     is_known: &mut dyn FnMut(&[String]) -> Vec<bool>,
 ) -> io::Result<SweepReport> {
-    let mut sweep = Sweep {
-        directory,
-        is_known,
-        batch: Vec::with_capacity(BATCH),
-        report: SweepReport::default(),
-    };
+    let mut sweep = Sweep { directory, is_known, batch: Vec::with_capacity(BATCH), report: SweepReport::default() };
     for entry in directory.list()? {
         let entry = entry?;
         let name = text(&entry);
@@ -89,10 +84,7 @@ impl Sweep<'_> {
     }
 
     fn remove(&mut self, name: &ObjectName) {
-        let removed = self
-            .directory
-            .stat(name)
-            .and_then(|stat| self.directory.unlink(name).map(|()| stat));
+        let removed = self.directory.stat(name).and_then(|stat| self.directory.unlink(name).map(|()| stat));
         match removed {
             Ok(stat) => {
                 self.report.removed += 1;

@@ -41,12 +41,7 @@ enum Target {
 
 impl LocalWriter {
     pub(super) fn new(directory: Arc<ObjectDirectory>, generation: u64) -> Self {
-        Self {
-            directory,
-            generation,
-            gathering: Batch::default(),
-            target: Target::Unopened,
-        }
+        Self { directory, generation, gathering: Batch::default(), target: Target::Unopened }
     }
 
     /// Waits for the batch in flight; `None` if no file was opened yet. The target is lost if this fails or is cancelled.
@@ -149,14 +144,7 @@ struct PartialFile {
 impl PartialFile {
     fn create(directory: Arc<ObjectDirectory>, generation: u64) -> io::Result<Self> {
         let name = ObjectName::random(generation);
-        Ok(Self {
-            file: directory.create(&name)?,
-            directory,
-            name,
-            written: 0,
-            written_back: 0,
-            kept: false,
-        })
+        Ok(Self { file: directory.create(&name)?, directory, name, written: 0, written_back: 0, kept: false })
     }
 
     fn write(&mut self, pieces: &[Bytes]) -> io::Result<()> {

@@ -36,10 +36,7 @@ impl Client {
             .read_timeout(SILENCE_TIMEOUT)
             .build()
             .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
-        Ok(Self {
-            config,
-            transport: HttpTransporter::new(ReqwestTransport::new(http)),
-        })
+        Ok(Self { config, transport: HttpTransporter::new(ReqwestTransport::new(http)) })
     }
 
     pub(super) fn operator(&self, bucket: &str, access: Access) -> Result<Operator, String> {
@@ -87,11 +84,7 @@ fn check_endpoint(endpoint: &str) -> Result<(), String> {
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    if plain {
-        Ok(())
-    } else {
-        Err("`endpoint` must look like `https://host[:port]`".to_owned())
-    }
+    if plain { Ok(()) } else { Err("`endpoint` must look like `https://host[:port]`".to_owned()) }
 }
 
 /// The name becomes a part of URLs as it is.
@@ -102,9 +95,6 @@ fn check_bucket(name: &str) -> Result<(), String> {
     if good {
         Ok(())
     } else {
-        Err(format!(
-            "`{}` is not a bucket name: letters, digits, `.`, `-` and `_`",
-            name.escape_debug()
-        ))
+        Err(format!("`{}` is not a bucket name: letters, digits, `.`, `-` and `_`", name.escape_debug()))
     }
 }

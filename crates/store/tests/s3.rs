@@ -1,0 +1,299 @@
+//! What only S3 stores do: settings, credentials, buckets, access, and errors of a provider.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use opendal::{HttpTransporter, OperationContext, Operator, services};
+use opendal_http_transport_reqwest::ReqwestTransport;
+use stowage_core::{location::Access, media_type::MediaType};
+use stowage_store::{
+    BlobStore, ObjectId, ObjectMeta, StoreError,
+    object::{S3Config, S3Store},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use common::{
+    BUCKET, Fixture, files_below, install_tls_provider, key, key_in, meta, pattern, put_as, read, s3_config, s3_server,
+    write,
+};
+
+fn store(config: S3Config) -> S3Store {
+    S3Store::new(config).expect("good settings")
+}
+
+fn settings(endpoint: &str) -> S3Config {
+    S3Config {
+        bucket: BUCKET.to_owned(),
+        allowed_buckets: Vec::new(),
+        endpoint: Some(endpoint.to_owned()),
+        region: Some("eu-central-1".to_owned()),
+        access_key_id: "id".to_owned(),
+        secret_access_key: "very secret".to_owned(),
+        virtual_host_style: false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_shows_nothing_before_the_commit() {
+    let fixture = Fixture::s3().await;
+    for (path, length) in [("small.bin", 100), ("large.bin", 20 << 20)] {
+        let id = ObjectId::from_catalogue(format!("{BUCKET}/{path}"));
+        let mut writer = fixture.store.create(&key(path), &meta(None)).await.expect("a writer");
+        write(&mut *writer, &pattern(length)).await.expect("the bytes are taken");
+        assert!(matches!(fixture.store.stat(&id).await, Err(StoreError::NotFound)));
+        assert_eq!(writer.commit().await.expect("stored"), id);
+        assert_eq!(fixture.store.stat(&id).await.expect("visible").size, length as u64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exact_key_is_overwritten() {
+    let fixture = Fixture::s3().await;
+    let path = key("same/path.txt");
+    for content in ["first", "other"] {
+        let content = Bytes::from_static(content.as_bytes());
+        let id = put_as(&*fixture.store, &path, &meta(None), &content).await.expect("stored");
+        assert_eq!(read(&*fixture.store, &id, 0..5).await.expect("readable"), content);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_media_type_is_kept_by_the_provider() {
+    let server = s3_server().await;
+    let store = store(s3_config(&server));
+    let service = services::S3::default()
+        .bucket(BUCKET)
+        .endpoint(&server.endpoint())
+        .region("us-east-1")
+        .access_key_id(server.access_key_id())
+        .secret_access_key(server.secret_access_key());
+    let transport = HttpTransporter::new(ReqwestTransport::new(reqwest::Client::new()));
+    let provider = Operator::new(service)
+        .expect("good settings")
+        .with_context(OperationContext::new().with_http_transport(transport));
+    for (path, length) in [("small.png", 100), ("large.png", 20 << 20)] {
+        let meta = ObjectMeta { media_type: MediaType::parse("image/png").expect("a media type"), ..meta(None) };
+        put_as(&store, &key(path), &meta, &pattern(length)).await.expect("stored");
+        let stat = provider.stat(path).await.expect("the object is there");
+        assert_eq!(stat.content_type(), Some("image/png"), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_denied() {
+    let server = s3_server().await;
+    let wrong_secret = S3Config { secret_access_key: "wrong".to_owned(), ..s3_config(&server) };
+    let wrong_id = S3Config { access_key_id: "nobody".to_owned(), ..s3_config(&server) };
+    for config in [wrong_secret, wrong_id] {
+        let secret = config.secret_access_key.clone();
+        let store = store(config);
+        let written = put_as(&store, &key("a.bin"), &meta(None), &pattern(10)).await;
+        match written {
+            Err(StoreError::Denied(text)) => assert!(!text.contains(&secret), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(store.check().await, Err(StoreError::Denied(_))));
+    }
+    assert!(files_below(server.root()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_does_not_exist_is_named() {
+    let server = s3_server().await;
+    let store = store(S3Config { bucket: "nowhere".to_owned(), ..s3_config(&server) });
+    for result in
+        [put_as(&store, &key_in("nowhere", "a.bin"), &meta(None), &pattern(10)).await.err(), store.check().await.err()]
+    {
+        assert!(matches!(&result, Some(StoreError::MissingContainer(name)) if name == "nowhere"), "{result:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_configured_buckets_are_written_to() {
+    let server = s3_server().await;
+    std::fs::create_dir(server.root().join("second")).expect("the bucket is made");
+    std::fs::create_dir(server.root().join("private")).expect("the bucket is made");
+    let both = store(S3Config { allowed_buckets: vec!["second".to_owned()], ..s3_config(&server) });
+    let id = put_as(&both, &key_in("second", "a.bin"), &meta(None), &pattern(10)).await.expect("stored");
+    assert_eq!(id.as_str(), "second/a.bin");
+    match both.create(&key_in("private", "a.bin"), &meta(None)).await.err() {
+        Some(StoreError::Unsupported(text)) => assert!(text.contains("`private`"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    // What was stored stays readable when the bucket leaves the settings.
+    let one = store(s3_config(&server));
+    assert_eq!(read(&one, &id, 0..10).await.expect("readable"), pattern(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_would_become_other_keys_are_refused() {
+    let fixture = Fixture::s3().await;
+    let long = "x".repeat(1010) + "/";
+    for path in [" leading", "trailing ", "trailing\u{3000}", &*long] {
+        let refused = fixture.store.create(&key(path), &meta(None)).await.err();
+        assert!(matches!(refused, Some(StoreError::Unsupported(_))), "{path:?}: {refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_id_reaches_no_other_object() {
+    let fixture = Fixture::s3().await;
+    let id = put_as(&*fixture.store, &key("secret"), &meta(None), &pattern(6)).await.expect("stored");
+    for hostile in [
+        "..",
+        "files",
+        "files/",
+        "/secret",
+        "../files/secret",
+        "files/../files/secret",
+        "files//secret",
+        "files/./secret",
+        "files/ secret",
+        "files?x=/secret",
+        "files%2f/secret",
+        "fi\0les/secret",
+        "@/secret",
+        "",
+    ] {
+        let hostile = ObjectId::from_catalogue(hostile.to_owned());
+        assert!(matches!(read(&*fixture.store, &hostile, 0..6).await, Err(StoreError::NotFound)), "{hostile:?}");
+        assert!(matches!(fixture.store.stat(&hostile).await, Err(StoreError::NotFound)), "{hostile:?}");
+        fixture.store.delete(&hostile).await.expect("nothing to remove");
+    }
+    assert_eq!(fixture.store.stat(&id).await.expect("still there").size, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_shorter_than_the_range_fails_at_its_end() {
+    let fixture = Fixture::s3().await;
+    let id = put_as(&*fixture.store, &key("short"), &meta(None), &pattern(50)).await.expect("stored");
+    let result = read(&*fixture.store, &id, 0..100).await;
+    assert!(matches!(result, Err(StoreError::Other(_))), "{result:?}");
+}
+
+#[test]
+fn settings_are_checked_and_never_show_the_secret() {
+    install_tls_provider();
+    let good = || settings("https://s3.example.com:9000");
+    let shown = format!("{:?}", good());
+    assert!(!shown.contains("very secret") && shown.contains("s3.example.com"), "{shown}");
+    assert!(S3Store::new(good()).is_ok());
+    assert!(S3Store::new(S3Config { endpoint: None, ..good() }).is_ok());
+    for endpoint in
+        ["", "s3.example.com", "ftp://s3.example.com", "https://user:pass@s3.example.com", "https://h?x", "file:///etc"]
+    {
+        assert!(S3Store::new(settings(endpoint)).is_err(), "{endpoint}");
+    }
+    for bucket in ["", ".", "..", "a/b", "a?b", "a b", "a%b"] {
+        assert!(S3Store::new(S3Config { bucket: bucket.to_owned(), ..good() }).is_err(), "{bucket}");
+        let allowed_buckets = vec![bucket.to_owned()];
+        assert!(S3Store::new(S3Config { allowed_buckets, ..good() }).is_err(), "{bucket}");
+    }
+    assert!(S3Store::new(S3Config { access_key_id: String::new(), ..good() }).is_err());
+    assert!(S3Store::new(S3Config { secret_access_key: String::new(), ..good() }).is_err());
+}
+
+#[test]
+fn settings_are_read_strictly() {
+    let text = r#"{"bucket":"b","access_key_id":"i","secret_access_key":"s"}"#;
+    let config: S3Config = serde_json::from_str(text).expect("the least settings");
+    assert_eq!(config.endpoint, None);
+    assert!(!config.virtual_host_style);
+    let misspelt = text.replace("{", r#"{"end_point":"x","#);
+    assert!(serde_json::from_str::<S3Config>(&misspelt).is_err());
+}
+
+/// A provider that gives one answer to everything; counts the requests.
+struct Provider {
+    endpoint: String,
+    requests: &'static AtomicUsize,
+}
+
+impl Provider {
+    async fn answering(status: &'static str, code: &'static str) -> Self {
+        install_tls_provider();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let requests: &'static AtomicUsize = Box::leak(Box::default());
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                requests.fetch_add(1, Ordering::SeqCst);
+                let _ = answer(socket, status, code).await;
+            }
+        });
+        Self { endpoint, requests }
+    }
+
+    async fn put(&self, access: Access) -> Option<StoreError> {
+        let meta = ObjectMeta { access, ..meta(None) };
+        put_as(&store(settings(&self.endpoint)), &key("a.bin"), &meta, &Bytes::new()).await.err()
+    }
+}
+
+/// Reads a request without a body and answers it with an S3 error document.
+async fn answer(mut socket: TcpStream, status: &str, code: &str) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(socket.read_u8().await?);
+    }
+    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    socket.write_all((head + &body).as_bytes()).await
+}
+
+#[tokio::test]
+async fn answers_of_a_provider_become_the_right_errors() {
+    for (status, code, expected) in [
+        ("401 Unauthorized", "Unauthorized", "Denied"),
+        ("403 Forbidden", "SignatureDoesNotMatch", "Denied"),
+        ("404 Not Found", "NoSuchBucket", "MissingContainer"),
+        ("507 Insufficient Storage", "XMinioStorageFull", "Full"),
+        ("403 Forbidden", "QuotaExceeded", "Full"),
+        ("400 Bad Request", "InvalidArgument", "Other"),
+        ("301 Moved Permanently", "PermanentRedirect", "Other"),
+    ] {
+        let provider = Provider::answering(status, code).await;
+        let error = format!("{:?}", provider.put(Access::Private).await.expect("an error"));
+        assert!(error.starts_with(expected), "{status} {code}: {error}");
+        assert_eq!(provider.requests.load(Ordering::SeqCst), 1, "{status} {code} is final");
+    }
+}
+
+#[tokio::test]
+async fn passing_failures_are_tried_again_a_few_times() {
+    for (status, code) in
+        [("503 Slow Down", "SlowDown"), ("500 Oops", "InternalError"), ("429 Wait", "TooManyRequests")]
+    {
+        let provider = Provider::answering(status, code).await;
+        let error = provider.put(Access::Private).await;
+        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{status}: {error:?}");
+        assert_eq!(provider.requests.load(Ordering::SeqCst), 4, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_without_access_lists_refuses_public_objects_in_clear_words() {
+    let provider = Provider::answering("400 Bad Request", "AccessControlListNotSupported").await;
+    match provider.put(Access::Public).await {
+        Some(StoreError::Unsupported(text)) => {
+            assert!(text.contains("access=public") && text.contains(BUCKET), "{text}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_provider_is_unavailable() {
+    install_tls_provider();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let result = store(settings(&endpoint)).check().await;
+    assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+}
