@@ -11,7 +11,10 @@ use hyper_util::{
     server::conn::auto,
 };
 use s3s::{
+    S3Result,
+    access::{S3Access, S3AccessContext},
     auth::SimpleAuth,
+    s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
 use s3s_fs::FileSystem;
@@ -21,8 +24,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-const ACCESS_KEY_ID: &str = "stowage-test";
-const SECRET_ACCESS_KEY: &str = "stowage-test-secret";
+/// Access key id of every [`S3Server`].
+pub const S3_ACCESS_KEY_ID: &str = "stowage-test";
+/// Secret access key of every [`S3Server`].
+pub const S3_SECRET_ACCESS_KEY: &str = "stowage-test-secret";
 
 /// A real S3 server (`s3s-fs`) on a loopback port of its own, in this process; signatures are checked. Dropping it
 /// closes the port and every connection, and removes a temporary root.
@@ -49,7 +54,8 @@ impl S3Server {
         let root = root.canonicalize()?;
         let files = FileSystem::new(&root).map_err(|error| io::Error::other(format!("{error:?}")))?;
         let mut builder = S3ServiceBuilder::new(files);
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
+        builder.set_auth(SimpleAuth::from_single(S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY));
+        builder.set_access(Access { root: root.clone() });
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
@@ -64,12 +70,12 @@ impl S3Server {
 
     /// Access key id.
     pub fn access_key_id(&self) -> &str {
-        ACCESS_KEY_ID
+        S3_ACCESS_KEY_ID
     }
 
     /// Secret access key.
     pub fn secret_access_key(&self) -> &str {
-        SECRET_ACCESS_KEY
+        S3_SECRET_ACCESS_KEY
     }
 
     /// Where its files are: one directory for each bucket, and beside them dot files for metadata and unfinished
@@ -82,6 +88,26 @@ impl S3Server {
 impl Drop for S3Server {
     fn drop(&mut self) {
         self.accepting.abort();
+    }
+}
+
+/// Refuses requests without a signature, and objects in buckets that do not exist: `s3s-fs` would make the bucket.
+struct Access {
+    root: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl S3Access for Access {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        if context.credentials().is_none() {
+            return Err(s3_error!(AccessDenied, "Signature is required"));
+        }
+        let path = context.s3_path();
+        let bucket = path.get_bucket_name().unwrap_or_default();
+        if path.get_object_key().is_some() && !self.root.join(bucket).is_dir() {
+            return Err(s3_error!(NoSuchBucket));
+        }
+        Ok(())
     }
 }
 

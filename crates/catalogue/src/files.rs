@@ -118,7 +118,9 @@ pub(crate) fn delete(connection: &Connection, handle: &Handle, keep_object: bool
     let Some((store, object)) = deleted else {
         return Ok(false);
     };
-    if !keep_object {
+    if keep_object {
+        garbage::keep(connection, store, &object)?;
+    } else {
         garbage::discard(connection, store, &object)?;
     }
     Ok(true)

@@ -23,6 +23,21 @@ pub(crate) fn discard(connection: &Connection, store: StoreId, object: &str) -> 
     Ok(())
 }
 
+/// Never due: the object stays in its store, although no file names it, and the sweep of the local store leaves it alone.
+const NEVER: i64 = i64::MAX;
+
+/// Keeps an object whose file was forgotten with the wish to leave its bytes where they are.
+pub(crate) fn keep(connection: &Connection, store: StoreId, object: &str) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO garbage (store, object, due) VALUES (?1, ?2, ?3)")?
+        .execute(params![store, object, NEVER])?;
+    Ok(())
+}
+
+pub(crate) fn exists(connection: &Connection, id: i64) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM garbage WHERE id = ?1")?.exists([id])?)
+}
+
 /// Forgets all files of an app and hands their objects to garbage.
 pub(crate) fn discard_all_files(connection: &Connection, app: AppId) -> Result<()> {
     for sql in [

@@ -200,6 +200,10 @@ impl Catalogue {
     pub async fn due_garbage(&self, now_ms: i64, limit: usize) -> Result<Vec<Garbage>, CatalogueError> {
         self.read(move |connection, _| garbage::due(connection, now_ms, limit)).await
     }
+    /// Whether a garbage row is still there: a writer of the same object may have reclaimed it since it was listed.
+    pub async fn is_garbage(&self, id: i64) -> Result<bool, CatalogueError> {
+        self.read(move |connection, _| garbage::exists(connection, id)).await
+    }
     /// The object is gone.
     pub async fn finish_garbage(&self, ids: Vec<i64>) -> Result<(), CatalogueError> {
         self.writer.submit(move |connection| garbage::finish(connection, &ids)).await

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stowage_catalogue::Garbage;
 use stowage_store::ObjectId;
 
 use crate::{http::ApiError, ingest::unix_millis, state::Server};
@@ -31,7 +32,11 @@ pub async fn sweep_local(server: Arc<Server>) {
     .await;
     match swept {
         Ok(Ok(report)) if report.removed > 0 => {
-            tracing::info!(removed = report.removed, bytes = report.bytes, "removed what an interrupted run left behind");
+            tracing::info!(
+                removed = report.removed,
+                bytes = report.bytes,
+                "removed what an interrupted run left behind"
+            );
         }
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::error!(%error, "the sweep of the local store failed"),
@@ -57,14 +62,9 @@ async fn round(server: &Server) -> Result<usize, ApiError> {
     let due = server.catalogue.due_garbage(now, BATCH).await?;
     let mut removed = Vec::with_capacity(due.len());
     for garbage in &due {
-        let store = server.stores.by_id(garbage.store).await;
-        let object = ObjectId::from_catalogue(garbage.object.clone());
-        let outcome = match store {
-            Ok(store) => store.driver.delete(&object).await.map_err(ApiError::from),
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(()) => removed.push(garbage.id),
+        match remove(server, garbage).await {
+            Ok(true) => removed.push(garbage.id),
+            Ok(false) => {}
             Err(error) => {
                 tracing::warn!(cause = error.cause, "an object could not be removed; it will be tried again");
                 server.catalogue.delay_garbage(garbage.id, now + RETRY).await?;
@@ -74,4 +74,22 @@ async fn round(server: &Server) -> Result<usize, ApiError> {
     server.metrics.collected(removed.len() as u64);
     server.catalogue.finish_garbage(removed).await?;
     Ok(due.len())
+}
+
+/// Removes one object. Where its name can be written again, nobody may be writing it, and it must still be garbage; the row
+/// then goes before the lock does. Returns whether the row is still to be removed.
+async fn remove(server: &Server, garbage: &Garbage) -> Result<bool, ApiError> {
+    let store = server.stores.by_id(garbage.store).await?;
+    let object = ObjectId::from_catalogue(garbage.object.clone());
+    if store.driver.capabilities().versions {
+        store.driver.delete(&object).await?;
+        return Ok(true);
+    }
+    let _guard = server.object_locks.lock(garbage.store, &garbage.object).await;
+    if server.catalogue.is_garbage(garbage.id).await? {
+        store.driver.delete(&object).await?;
+        server.metrics.collected(1);
+        server.catalogue.finish_garbage(vec![garbage.id]).await?;
+    }
+    Ok(false)
 }

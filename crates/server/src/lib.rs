@@ -5,6 +5,7 @@ pub mod collect;
 pub mod config;
 pub mod http;
 pub mod ingest;
+pub mod object_locks;
 pub mod serve;
 pub mod state;
 pub mod stores;

@@ -17,7 +17,7 @@ use stowage_core::handle::{ApiKey, Handle};
 use stowage_fetch::Fetcher;
 use tokio::sync::Notify;
 
-use crate::{config::Config, stores::Stores, telemetry::Metrics};
+use crate::{config::Config, object_locks::ObjectLocks, stores::Stores, telemetry::Metrics};
 
 /// How long a change made by another process (`stowage app set …`) may go unnoticed.
 pub const SETTINGS_TTL: Duration = Duration::from_secs(1);
@@ -38,6 +38,8 @@ pub struct Server {
     pub catalogue: Catalogue,
     /// Drivers of the configured stores.
     pub stores: Stores,
+    /// One writer at a time for object names that can be written again.
+    pub object_locks: ObjectLocks,
     /// Guarded outbound HTTP.
     pub fetcher: Fetcher,
     /// Figures for `/metrics`.
@@ -77,6 +79,7 @@ impl Server {
             address,
             catalogue,
             stores,
+            object_locks: ObjectLocks::default(),
             fetcher,
             metrics,
             small_files: Cache::builder()

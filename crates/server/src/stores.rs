@@ -45,7 +45,7 @@ pub struct Target {
     pub container: ContainerName,
 }
 
-/// Opens stores and remembers them for a second, so that changes made beside the running server are noticed.
+/// Opens stores. Which store an app uses is asked again each second, so that changes made beside the running server are noticed.
 pub struct Stores {
     catalogue: Catalogue,
     local: LocalStore,
@@ -59,7 +59,8 @@ impl Stores {
         Self {
             catalogue,
             local,
-            by_id: Cache::builder().max_capacity(1_000).time_to_live(SETTINGS_TTL).build(),
+            // Changed settings make a new row, so what is known of a row stays true.
+            by_id: Cache::builder().max_capacity(1_000).build(),
             of_app: Cache::builder().max_capacity(1_000).time_to_live(SETTINGS_TTL).build(),
         }
     }
@@ -74,7 +75,8 @@ impl Stores {
         if let Some(store) = self.by_id.get(&id).await {
             return Ok(store);
         }
-        let row = self.catalogue.store(id).await?.ok_or_else(|| ApiError::internal("a file names a store that is gone"))?;
+        let row =
+            self.catalogue.store(id).await?.ok_or_else(|| ApiError::internal("a file names a store that is gone"))?;
         self.open(row).await
     }
 

@@ -71,8 +71,19 @@ impl Default for Metrics {
         let files_stored = counter(&mut registry, "files_stored", "Files stored or overwritten, durably");
         let bytes_stored = counter(&mut registry, "bytes_stored", "Bytes of those files");
         let bytes_served = counter(&mut registry, "bytes_served", "Bytes of file content handed to responses");
-        let objects_collected = counter(&mut registry, "objects_collected", "Objects removed after their files were deleted or replaced");
-        Self { registry, requests, seconds, in_flight, connections, files_stored, bytes_stored, bytes_served, objects_collected }
+        let objects_collected =
+            counter(&mut registry, "objects_collected", "Objects removed after their files were deleted or replaced");
+        Self {
+            registry,
+            requests,
+            seconds,
+            in_flight,
+            connections,
+            files_stored,
+            bytes_stored,
+            bytes_served,
+            objects_collected,
+        }
     }
 }
 

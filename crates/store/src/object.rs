@@ -119,6 +119,10 @@ impl BlobStore for S3Store {
         Capabilities { public_access: true, versions: false }
     }
 
+    fn planned_id(&self, key: &ObjectKey) -> Option<ObjectId> {
+        Some(ObjectId::from_catalogue(format!("{}/{}", key.container(), key.key())))
+    }
+
     async fn create(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
         let container = key.container().as_str();
         let bucket =

@@ -13,8 +13,9 @@ use stowage_core::{
 };
 
 use super::{
-    Answer, metadata,
+    Answer,
     answer::{StoredFile, json, text},
+    metadata,
     read::{self, CacheLife, find},
     store::app_of_key,
 };
@@ -44,9 +45,8 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
     if uri.path() == "/" {
         return Ok(text("Stowage is running. The API is described at /openapi.json\n", "text/plain; charset=utf-8"));
     }
-    let path = delivery::parse(uri.path(), uri.query()).map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", error.to_string())
-    })?;
+    let path = delivery::parse(uri.path(), uri.query())
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", error.to_string()))?;
     // What belongs to an external source is not the request's own query.
     context.query = Query::parse(&path.query, context.server.config.limits.max_fields)
         .map_err(|error| ApiError::invalid_body(error.to_string()))?;
@@ -110,7 +110,11 @@ impl Plan {
 }
 
 fn unsupported(what: &str) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "unsupported_conversion", format!("Unsupported conversion: {what} is not available in this version"))
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "unsupported_conversion",
+        format!("Unsupported conversion: {what} is not available in this version"),
+    )
 }
 
 fn store_options(task: &Task) -> Result<StoreOptions, ApiError> {
@@ -178,7 +182,10 @@ impl ContentTask {
             .map_err(|reason| ApiError::invalid_parameter("type", reason))?;
         // A URL must not be able to make a browser run what was stored as something harmless (threat F3).
         if media_type.as_ref().is_some_and(MediaType::is_active) {
-            return Err(ApiError::invalid_parameter("type", "active types such as HTML and SVG cannot be chosen by URL"));
+            return Err(ApiError::invalid_parameter(
+                "type",
+                "active types such as HTML and SVG cannot be chosen by URL",
+            ));
         }
         Ok(Self { filename: filename.map(|name| name.as_str().to_owned()), media_type })
     }

@@ -34,8 +34,26 @@ const DEFAULT_FIELDS: &[&str] =
 
 /// Every field that can be asked for.
 const FIELDS: &[&str] = &[
-    "size", "mimetype", "filename", "width", "height", "uploaded", "writeable", "cloud", "source_url", "md5", "sha1", "sha224",
-    "sha256", "sha384", "sha512", "location", "path", "container", "key", "exif",
+    "size",
+    "mimetype",
+    "filename",
+    "width",
+    "height",
+    "uploaded",
+    "writeable",
+    "cloud",
+    "source_url",
+    "md5",
+    "sha1",
+    "sha224",
+    "sha256",
+    "sha384",
+    "sha512",
+    "location",
+    "path",
+    "container",
+    "key",
+    "exif",
 ];
 
 /// Answers the File API forms of metadata.
@@ -82,13 +100,19 @@ pub fn asked_in_task(names: &[String]) -> Result<Vec<&'static str>, ApiError> {
 }
 
 /// Answers with the fields asked for.
-pub async fn describe(context: &RequestContext, authority: &Authority, row: &FileRow, asked: &[&'static str]) -> Answer {
+pub async fn describe(
+    context: &RequestContext,
+    authority: &Authority,
+    row: &FileRow,
+    asked: &[&'static str],
+) -> Answer {
     let asked = if asked.is_empty() { DEFAULT_FIELDS } else { asked };
     if asked.contains(&"exif") {
         authority.allow_any(&[Call::Exif])?;
     }
     let server = &context.server;
-    let digests = if asked.iter().any(|field| DIGESTS.contains(field)) { digests(server, row).await? } else { BTreeMap::new() };
+    let digests =
+        if asked.iter().any(|field| DIGESTS.contains(field)) { digests(server, row).await? } else { BTreeMap::new() };
     let dimensions =
         if asked.contains(&"width") || asked.contains(&"height") { dimensions(server, row).await? } else { None };
     let mut answer = Map::new();

@@ -65,11 +65,24 @@ pub async fn openapi() -> Answer {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Stowage", description = "Self-hosted file ingestion and delivery, wire-compatible with Filestack.", license(name = "Apache-2.0")),
+    info(
+        title = "Stowage",
+        description = "Self-hosted file ingestion and delivery, wire-compatible with Filestack.",
+        license(name = "Apache-2.0")
+    ),
     paths(
-        super::store::store_file, super::copy::copy_file, super::read::read_file, super::metadata::read_metadata,
-        super::write::overwrite_file, super::remove::delete_file, super::process::process, super::deliver::deliver,
-        health, ready, metrics, openapi
+        super::store::store_file,
+        super::copy::copy_file,
+        super::read::read_file,
+        super::metadata::read_metadata,
+        super::write::overwrite_file,
+        super::remove::delete_file,
+        super::process::process,
+        super::deliver::deliver,
+        health,
+        ready,
+        metrics,
+        openapi
     ),
     components(schemas(super::answer::StoredFile, super::write::OverwrittenFile, Health))
 )]

@@ -121,8 +121,9 @@ pub async fn send(context: &RequestContext, app: &App, file: &KnownFile, life: C
         }
         RangeRequest::Multiple(wanted) => multiple(context, row, answer_headers, wanted),
         RangeRequest::Unsatisfiable => {
-            let mut response = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "no such range in this file")
-                .into_response(context.route.errors);
+            let mut response =
+                ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "no such range in this file")
+                    .into_response(context.route.errors);
             response.headers_mut().insert(header::CONTENT_RANGE, header_text(&format!("bytes */{}", row.size))?);
             Ok(response)
         }
@@ -230,7 +231,10 @@ pub async fn blob_of(server: &Server, row: &FileRow, range: Range<u64>) -> Resul
     let store = server.stores.by_id(row.store).await?;
     let object = stowage_store::ObjectId::from_catalogue(row.object.clone());
     let whole = range == (0..row.size);
-    let blob = store.driver.open(&object, range).await?;
+    let blob = match store.driver.open(&object, range).await {
+        Err(StoreError::NotFound) => return Err(vanished(server, row).await),
+        opened => opened?,
+    };
     if let Blob::Memory(content) = &blob
         && whole
         && row.size <= SMALL_FILE
@@ -238,6 +242,22 @@ pub async fn blob_of(server: &Server, row: &FileRow, range: Range<u64>) -> Resul
         server.small_files.insert(row.sha256, content.clone());
     }
     Ok(blob)
+}
+
+/// An overwrite or a delete may take the object away between the look at the row and the look at the bytes.
+async fn vanished(server: &Server, row: &FileRow) -> ApiError {
+    match server.catalogue.file(&row.handle).await {
+        Ok(None) => ApiError::file_not_found(),
+        Ok(Some(now)) if now.version != row.version => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            crate::http::FILE_CHANGED,
+            "the file was replaced at this very moment; read it again",
+        ),
+        Ok(Some(_)) => {
+            ApiError::internal(format!("the object {} of file {} is missing from its store", row.object, row.handle))
+        }
+        Err(error) => error.into(),
+    }
 }
 
 /// `base64encode=true`: the whole file as base64 text, encoded while it streams (three bytes at a time give four).
@@ -283,4 +303,3 @@ fn content_range(range: ByteRange, size: u64) -> Result<HeaderValue, ApiError> {
 fn header_text(text: &str) -> Result<HeaderValue, ApiError> {
     HeaderValue::from_str(text).map_err(ApiError::internal)
 }
-

@@ -43,5 +43,6 @@ async fn form_fields(context: &RequestContext, mut body: RequestBody) -> Result<
     let Some(bytes) = body.read_all(limits.max_field_bytes).await? else {
         return Err(ApiError::invalid_body("the form is too large"));
     };
-    Query::parse(&String::from_utf8_lossy(&bytes), limits.max_fields).map_err(|error| ApiError::invalid_body(error.to_string()))
+    Query::parse(&String::from_utf8_lossy(&bytes), limits.max_fields)
+        .map_err(|error| ApiError::invalid_body(error.to_string()))
 }

@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use stowage_catalogue::App;
-use stowage_core::{
-    handle::ApiKey,
-    location::Location,
-    options::StoreOptions,
-    query::Query,
-};
+use stowage_core::{handle::ApiKey, location::Location, options::StoreOptions, query::Query};
 
 use super::{
     Answer,
@@ -132,7 +127,11 @@ pub async fn app_of_key(context: &RequestContext, key: &str) -> Result<Arc<App>,
         None => None,
     };
     app.ok_or_else(|| {
-        invalid_application(context, StatusCode::UNAUTHORIZED, "Invalid Application: the API key is unknown to this server")
+        invalid_application(
+            context,
+            StatusCode::UNAUTHORIZED,
+            "Invalid Application: the API key is unknown to this server",
+        )
     })
 }
 

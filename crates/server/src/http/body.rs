@@ -111,8 +111,12 @@ pub struct FileBody {
 
 impl FileBody {
     fn new(file: File, range: Range<u64>) -> Self {
-        let mut body =
-            Self { reading: None, position: range.start, end: range.end, remaining: range.end.saturating_sub(range.start) };
+        let mut body = Self {
+            reading: None,
+            position: range.start,
+            end: range.end,
+            remaining: range.end.saturating_sub(range.start),
+        };
         body.read_ahead(file);
         body
     }

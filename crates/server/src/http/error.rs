@@ -67,13 +67,21 @@ impl ApiError {
 
     /// 413 of the app's or the server's limit.
     pub fn too_large(limit: u64) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("the file is larger than the limit of {limit} bytes"))
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the file is larger than the limit of {limit} bytes"),
+        )
     }
 
     /// 500 whose cause stays in the log.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error; the server's log has the cause under this request id")
-            .because(cause)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "internal error; the server's log has the cause under this request id",
+        )
+        .because(cause)
     }
 
     /// Adds the cause for the log.
@@ -172,10 +180,12 @@ impl From<StoreError> for ApiError {
                 "the storage provider refused the server's credentials; check them with `stowage doctor`",
             )
             .because(cause),
-            StoreError::Unavailable(cause) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "the storage provider is unavailable; try again later")
-                    .because(cause)
-            }
+            StoreError::Unavailable(cause) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "the storage provider is unavailable; try again later",
+            )
+            .because(cause),
             StoreError::Other(cause) => Self::internal(cause),
         }
     }

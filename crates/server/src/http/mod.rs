@@ -26,6 +26,9 @@ use crate::{api, state::Server};
 /// Bytes of an unread body that are still taken so that the client can read an early answer.
 const DRAIN_LIMIT: u64 = 8 * 1024 * 1024;
 
+/// Code of a read that met an overwrite.
+pub const FILE_CHANGED: &str = "file_changed";
+
 /// Answers one request.
 pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Incoming>) -> Response<ResponseBody> {
     let started = Instant::now();
@@ -101,18 +104,30 @@ async fn dispatch(
         Resolved::Found(route, segments) => (route, segments),
         Resolved::MethodNotAllowed(methods) => return (None, method_not_allowed(&methods), None),
         Resolved::NotFound => {
-            return refuse(ApiError::new(StatusCode::NOT_FOUND, "route_not_found", "there is nothing here; see /openapi.json"));
+            return refuse(ApiError::new(
+                StatusCode::NOT_FOUND,
+                "route_not_found",
+                "there is nothing here; see /openapi.json",
+            ));
         }
     };
     let segments = segments.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
     let mut context = RequestContext::new(server.clone(), route, segments, parts, query, request_id.to_owned(), peer);
     let limit = server.config.limits.request_timeout;
-    let outcome = match tokio::time::timeout(limit, handle(&mut context, body)).await {
+    let outcome = match tokio::time::timeout(limit, handle_again(&mut context, body)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long")),
     };
     let response = outcome.unwrap_or_else(|error| report(&context, error));
     (Some(route.operation), response, context.restricted_origin())
+}
+
+/// A file that is replaced while it is being opened is opened once more.
+async fn handle_again(context: &mut RequestContext, body: RequestBody) -> api::Answer {
+    match handle(context, body.clone()).await {
+        Err(error) if error.code == FILE_CHANGED => handle(context, body).await,
+        outcome => outcome,
+    }
 }
 
 async fn handle(context: &mut RequestContext, body: RequestBody) -> api::Answer {
@@ -188,4 +203,3 @@ fn redacted(path: &str) -> std::borrow::Cow<'_, str> {
     // A standard-alphabet policy may hold slashes, so nothing behind the word is trusted to end it.
     format!("{}security=...", &path[..start]).into()
 }
-

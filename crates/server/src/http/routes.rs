@@ -87,7 +87,13 @@ pub const ROUTES: &[Route] = {
         route(ReadMetadata, READ, "/api/file/{handle}/metadata", WhenSecured(&[Call::Stat]), Text),
         route(DeleteFile, &[Method::POST], "/api/file/{handle}/remove", Always(&[Call::Remove]), Text),
         route(ReadFile, READ, "/api/file/{handle}/{name}", WhenSecured(&[Call::Read]), Text),
-        route(OverwriteFile, &[Method::POST, Method::PUT], "/api/file/{handle}", Always(&[Call::Write, Call::WriteUrl]), Text),
+        route(
+            OverwriteFile,
+            &[Method::POST, Method::PUT],
+            "/api/file/{handle}",
+            Always(&[Call::Write, Call::WriteUrl]),
+            Text,
+        ),
         route(DeleteFile, &[Method::DELETE], "/api/file/{handle}", Always(&[Call::Remove]), Text),
         route(ReadMetadata, READ, "/file/{handle}/metadata", WhenSecured(&[Call::Stat]), Json),
         route(Process, &[Method::POST], "/process", ByTask, Json),
@@ -131,7 +137,11 @@ impl HostRole {
     /// Reads the role from a `Host` value.
     pub fn of(host: Option<&str>) -> Self {
         let label = host.and_then(|host| host.split(['.', ':']).next()).unwrap_or_default();
-        if label.eq_ignore_ascii_case("cdn") || label.eq_ignore_ascii_case("process") { Self::Delivery } else { Self::Any }
+        if label.eq_ignore_ascii_case("cdn") || label.eq_ignore_ascii_case("process") {
+            Self::Delivery
+        } else {
+            Self::Any
+        }
     }
 }
 
@@ -207,7 +217,10 @@ mod tests {
         assert_eq!(operation(any, Method::POST, "/api/store/S3/"), Some(Operation::StoreFile));
         assert_eq!(operation(any, Method::POST, "/api/store"), Some(Operation::StoreFile));
         assert_eq!(operation(any, Method::GET, "/api/file/7xSJALUhSlCDCNujt5Ku+jpg"), Some(Operation::ReadFile));
-        assert_eq!(operation(any, Method::GET, "/api/file/7xSJALUhSlCDCNujt5Ku/metadata"), Some(Operation::ReadMetadata));
+        assert_eq!(
+            operation(any, Method::GET, "/api/file/7xSJALUhSlCDCNujt5Ku/metadata"),
+            Some(Operation::ReadMetadata)
+        );
         assert_eq!(operation(any, Method::GET, "/api/file/7xSJALUhSlCDCNujt5Ku/name.jpg"), Some(Operation::ReadFile));
         assert_eq!(operation(any, Method::POST, "/api/file/7xSJALUhSlCDCNujt5Ku/remove"), Some(Operation::DeleteFile));
         assert_eq!(operation(any, Method::GET, "/7xSJALUhSlCDCNujt5Ku"), Some(Operation::Deliver));
@@ -230,8 +243,10 @@ mod tests {
     #[test]
     fn every_row_that_touches_files_demands_a_call() {
         for route in ROUTES.iter().chain([&DELIVERY]) {
-            let operational =
-                matches!(route.operation, Operation::Health | Operation::Ready | Operation::Metrics | Operation::OpenApi);
+            let operational = matches!(
+                route.operation,
+                Operation::Health | Operation::Ready | Operation::Metrics | Operation::OpenApi
+            );
             assert_eq!(route.needs == Needs::Nothing, operational, "{route:?}");
             if let Needs::WhenSecured(calls) | Needs::Always(calls) = route.needs {
                 assert!(!calls.is_empty(), "{route:?}");

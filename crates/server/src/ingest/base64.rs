@@ -125,7 +125,12 @@ mod tests {
 
     #[test]
     fn prefixes_breaks_and_alphabets() {
-        for text in ["aGVsbG8gd29ybGQ=", "aGVsbG8gd29ybGQ", "data:text/plain;base64,aGVsbG8gd29ybGQ=", "\r\naGVs\r\nbG8gd29y\nbGQ=\n"] {
+        for text in [
+            "aGVsbG8gd29ybGQ=",
+            "aGVsbG8gd29ybGQ",
+            "data:text/plain;base64,aGVsbG8gd29ybGQ=",
+            "\r\naGVs\r\nbG8gd29y\nbGQ=\n",
+        ] {
             assert_eq!(decode_in(&[text.as_bytes()]).expect(text), b"hello world", "{text}");
             let single: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
             assert_eq!(decode_in(&single).expect(text), b"hello world", "{text} byte by byte");
@@ -136,7 +141,8 @@ mod tests {
 
     #[test]
     fn what_is_not_base64_is_refused() {
-        for text in ["this is not base64!", "a", "aGVs=bG8", "aGVsbG8=aGVsbG8=", "data:text/plain,hello world", "%%%%"] {
+        for text in ["this is not base64!", "a", "aGVs=bG8", "aGVsbG8=aGVsbG8=", "data:text/plain,hello world", "%%%%"]
+        {
             assert!(decode_in(&[text.as_bytes()]).is_err(), "{text}");
         }
     }

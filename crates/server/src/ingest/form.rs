@@ -28,7 +28,17 @@ const FORM_OVERHEAD: u64 = 2 * 1024 * 1024;
 
 /// Form fields that would come too late behind the file, because the store is chosen before the first byte is written.
 const OPTION_FIELDS: &[&str] = &[
-    "key", "filename", "mimetype", "path", "container", "access", "region", "base64decode", "workflows", "location", "policy",
+    "key",
+    "filename",
+    "mimetype",
+    "path",
+    "container",
+    "access",
+    "region",
+    "base64decode",
+    "workflows",
+    "location",
+    "policy",
     "signature",
 ];
 
@@ -150,7 +160,9 @@ async fn command_or_raw(
 fn command(is_json: bool, text: &[u8], limits: &Limits) -> Result<Option<Form>, ApiError> {
     if is_json {
         let Ok(Value::Object(object)) = serde_json::from_slice(text) else { return Ok(None) };
-        let Some(url) = object.get("url").and_then(Value::as_str).filter(|url| has_scheme(url)) else { return Ok(None) };
+        let Some(url) = object.get("url").and_then(Value::as_str).filter(|url| has_scheme(url)) else {
+            return Ok(None);
+        };
         let content = Content::Url(url.to_owned());
         return Ok(Some(Form { fields: Query::default(), json: object, content }));
     }
@@ -225,9 +237,8 @@ fn file_part(
     let name_hint = header(header::CONTENT_DISPOSITION).and_then(stowage_core::disposition::filename_of).or(name_hint);
     let type_hint = header(header::CONTENT_TYPE).map(str::to_owned);
     let parts = Parts { multipart, field: Some(field), buffered, fields_left: max_fields };
-    let content = stream::try_unfold(parts, async |mut parts| {
-        Ok(parts.next_chunk().await?.map(|chunk| (chunk, parts)))
-    });
+    let content =
+        stream::try_unfold(parts, async |mut parts| Ok(parts.next_chunk().await?.map(|chunk| (chunk, parts))));
     Ok(Upload {
         content: content.boxed(),
         length: None,
@@ -269,7 +280,10 @@ impl Parts {
                     "it stands behind the file; put it before `fileUpload` or into the query",
                 ));
             }
-            self.fields_left = self.fields_left.checked_sub(1).ok_or_else(|| ApiError::invalid_body("the form has too many fields"))?;
+            self.fields_left = self
+                .fields_left
+                .checked_sub(1)
+                .ok_or_else(|| ApiError::invalid_body("the form has too many fields"))?;
             while field.chunk().await.map_err(form_error)?.is_some() {}
         }
         Ok(())
@@ -316,9 +330,7 @@ fn form_error(error: multer::Error) -> ApiError {
     {
         return match cause {
             BudgetError::Body(body) => (*body).into(),
-            BudgetError::Overhead => {
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "form_too_large", cause.to_string())
-            }
+            BudgetError::Overhead => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "form_too_large", cause.to_string()),
         };
     }
     ApiError::invalid_body(format!("the multipart form cannot be read: {error}"))

@@ -14,18 +14,14 @@ use std::{sync::Arc, time::SystemTime};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::BoxStream};
 use http::StatusCode;
-use stowage_catalogue::{App, CatalogueError, FileRow, NewContent};
-use stowage_core::{
-    handle::Handle,
-    location::ContainerName,
-    media_type::MediaType,
-    options::StoreOptions,
-};
+use stowage_catalogue::{App, Catalogue, CatalogueError, FileRow, NewContent};
+use stowage_core::{handle::Handle, location::ContainerName, media_type::MediaType, options::StoreOptions};
 use stowage_store::{BlobWriter, ObjectId, ObjectKey, ObjectMeta};
 
 use crate::{
     http::{ApiError, BodyError, authorise::Authority},
     ingest::hash::{ContentHasher, Digests},
+    object_locks::ObjectGuard,
     state::Server,
     stores::{OpenStore, Target},
 };
@@ -115,6 +111,34 @@ struct Received {
     writer: Box<dyn BlobWriter>,
     digests: Digests,
     size: u64,
+    reservation: Option<Reservation>,
+}
+
+/// The claim on an object name of a remote store, until its row is committed.
+struct Reservation {
+    catalogue: Catalogue,
+    /// The intent to be withdrawn if nothing is written after all.
+    abandoned: Option<i64>,
+    _guard: ObjectGuard,
+}
+
+impl Reservation {
+    /// The object is about to be written: from now on the intent goes with the row, or stays for the next start to look into.
+    fn redeem(reservation: &mut Option<Self>) -> Option<i64> {
+        reservation.as_mut()?.abandoned.take()
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let Some(intent) = self.abandoned.take() else { return };
+        let catalogue = self.catalogue.clone();
+        tokio::spawn(async move {
+            if let Err(error) = catalogue.drop_intent(intent).await {
+                tracing::warn!(%error, "an abandoned intent stays until the next start");
+            }
+        });
+    }
 }
 
 /// Stores an upload as a new file; durable when it returns.
@@ -143,7 +167,7 @@ pub async fn store_file(
         access: options.access.unwrap_or_default(),
         length: head.length(upload.length),
     };
-    let (received, intent) = receive(server, &target.store, &key, &meta, head, &mut upload, limits).await?;
+    let received = receive(server, &target.store, &key, &meta, head, &mut upload, limits).await?;
 
     let now = unix_millis();
     let store = target.store;
@@ -151,7 +175,9 @@ pub async fn store_file(
         let server = server.clone();
         let app = app.id;
         async move {
-            let object = received.writer.commit().await?;
+            let Received { writer, digests, size, mut reservation } = received;
+            let intent = Reservation::redeem(&mut reservation);
+            let object = writer.commit().await?;
             let row = FileRow {
                 handle,
                 app,
@@ -162,9 +188,9 @@ pub async fn store_file(
                 object: object.as_str().to_owned(),
                 filename: filename.as_str().to_owned(),
                 mimetype: media_type.as_str().to_owned(),
-                size: received.size,
-                sha256: received.digests.sha256,
-                digests: received.digests.others(),
+                size,
+                sha256: digests.sha256,
+                digests: digests.others(),
                 dimensions: None,
                 uploaded: now,
                 modified: now,
@@ -210,18 +236,20 @@ pub async fn overwrite_file(
         access: stowage_core::location::Access::default(),
         length: head.length(upload.length),
     };
-    let (received, intent) = receive(server, &store, &key, &meta, head, &mut upload, limits).await?;
+    let received = receive(server, &store, &key, &meta, head, &mut upload, limits).await?;
 
     let handle = row.handle;
     let finish = {
         let server = server.clone();
         async move {
-            let object = received.writer.commit().await?;
+            let Received { writer, digests, size, mut reservation } = received;
+            let intent = Reservation::redeem(&mut reservation);
+            let object = writer.commit().await?;
             let content = NewContent {
                 object: object.as_str().to_owned(),
-                size: received.size,
-                sha256: received.digests.sha256,
-                digests: received.digests.others(),
+                size,
+                sha256: digests.sha256,
+                digests: digests.others(),
                 mimetype: mimetype.map(|media_type| media_type.as_str().to_owned()),
                 modified: unix_millis(),
             };
@@ -247,13 +275,12 @@ where
     tokio::spawn(finish).await.map_err(ApiError::internal)?
 }
 
-/// Removes an object whose row was certainly not committed; after an unclear failure the sweep of the next start decides.
+/// Removes an object whose row was certainly not committed. After an unclear failure the next start decides: by the sweep of the
+/// local store, or by the intent where the name may belong to an older row.
 async fn discard(store: &OpenStore, object: &ObjectId, error: &CatalogueError) {
     let certain = matches!(error, CatalogueError::Full | CatalogueError::NotFound);
-    if certain && !store.driver.capabilities().versions {
-        return;
-    }
-    if certain && let Err(error) = store.driver.delete(object).await {
+    let disposable = certain && store.driver.capabilities().versions;
+    if disposable && let Err(error) = store.driver.delete(object).await {
         tracing::warn!(%error, "an object without a row stays until the next start");
     }
 }
@@ -322,30 +349,28 @@ async fn receive(
     head: Head,
     upload: &mut Upload,
     limits: SizeLimits,
-) -> Result<(Received, Option<i64>), ApiError> {
+) -> Result<Received, ApiError> {
     if let Some(length) = meta.length {
         limits.check_at_most(length)?;
     }
-    let intent = match store.driver.planned_id(key) {
-        Some(object) => Some(server.catalogue.add_intent(store.id, object.as_str()).await?),
+    let reservation = match store.driver.planned_id(key) {
+        Some(object) => Some(reserve(server, store, &object).await?),
         None => None,
     };
-    let received = match store.driver.create(key, meta).await {
-        Ok(mut writer) => match copy(&mut *writer, head, upload, limits).await {
-            Ok((digests, size)) => Ok(Received { writer, digests, size }),
-            Err(error) => {
-                writer.abort().await;
-                Err(error)
-            }
-        },
-        Err(error) => Err(error.into()),
-    };
-    if let (Err(_), Some(intent)) = (&received, intent)
-        && let Err(error) = server.catalogue.drop_intent(intent).await
-    {
-        tracing::warn!(%error, "an abandoned intent stays until the next start");
+    let mut writer = store.driver.create(key, meta).await?;
+    match copy(&mut *writer, head, upload, limits).await {
+        Ok((digests, size)) => Ok(Received { writer, digests, size, reservation }),
+        Err(error) => {
+            writer.abort().await;
+            Err(error)
+        }
     }
-    Ok((received?, intent))
+}
+
+async fn reserve(server: &Server, store: &OpenStore, object: &ObjectId) -> Result<Reservation, ApiError> {
+    let guard = server.object_locks.lock(store.id, object.as_str()).await;
+    let intent = server.catalogue.add_intent(store.id, object.as_str()).await?;
+    Ok(Reservation { catalogue: server.catalogue.clone(), abandoned: Some(intent), _guard: guard })
 }
 
 async fn copy(

@@ -29,7 +29,9 @@ pub fn media_type(options: &StoreOptions, upload: &Upload, filename: Option<&Fil
         .or_else(declared)
         .or_else(|| filename.and_then(|name| MediaType::from_filename(name.as_str())))
         .or_else(|| stowage_media::sniff(head))
-        .unwrap_or_else(|| if upload.is_raw && is_text(head) { MediaType::text_plain() } else { MediaType::octet_stream() })
+        .unwrap_or_else(|| {
+            if upload.is_raw && is_text(head) { MediaType::text_plain() } else { MediaType::octet_stream() }
+        })
 }
 
 /// A name for a file that came without one: the handle with the extension of the type.

@@ -51,12 +51,17 @@ pub fn source_headers(value: Option<&serde_json::Value>) -> Result<HeaderMap, Ap
     let invalid = |name: &str| ApiError::invalid_parameter("sources", format!("the header `{name}` cannot be sent"));
     let mut headers = HeaderMap::new();
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(headers) };
-    let object = value.as_object().ok_or_else(|| ApiError::invalid_parameter("sources", "`headers` must be an object of strings"))?;
+    let object = value
+        .as_object()
+        .ok_or_else(|| ApiError::invalid_parameter("sources", "`headers` must be an object of strings"))?;
     for (name, value) in object {
         let text = value.as_str().ok_or_else(|| invalid(name))?;
         let lower = name.to_ascii_lowercase();
         // Framing and routing belong to the client that makes the request.
-        if matches!(lower.as_str(), "host" | "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer") {
+        if matches!(
+            lower.as_str(),
+            "host" | "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer"
+        ) {
             return Err(invalid(name));
         }
         let name = HeaderName::from_bytes(lower.as_bytes()).map_err(|_| invalid(name))?;

@@ -1,7 +1,5 @@
 //! What only the local disk does: versions, the sweep, and defence of its directory.
 
-mod common;
-
 use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
@@ -15,7 +13,7 @@ use stowage_store::{
 };
 use tempfile::TempDir;
 
-use common::{files_below, key, meta, pattern, put, put_as, read};
+use crate::common::{files_below, key, meta, pattern, put, put_as, read};
 
 const PIECE: &str = "abcdefghijklmnopqrstuvwx";
 

@@ -1,7 +1,5 @@
 //! What only S3 stores do: settings, credentials, buckets, access, and errors of a provider.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -17,7 +15,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use common::{
+use crate::common::{
     BUCKET, Fixture, files_below, install_tls_provider, key, key_in, meta, pattern, put_as, read, s3_config, s3_server,
     write,
 };

@@ -1,13 +1,11 @@
 //! What every driver does, run against the local disk and against a real S3 server.
 
-mod common;
-
 use std::time::Duration;
 
 use bytes::Bytes;
 use stowage_store::StoreError;
 
-use common::{Fixture, key, meta, pattern, put, put_as, read, write};
+use crate::common::{Fixture, key, meta, pattern, put, put_as, read, write};
 
 const LARGE: usize = 20 << 20;
 

@@ -1,7 +1,5 @@
 //! What the store tests share: both drivers behind one fixture, and short ways to store and to read.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
-
 use std::{
     fs::File,
     ops::Range,
@@ -27,20 +25,20 @@ use stowage_store::{
 use stowage_testkit::S3Server;
 use tempfile::TempDir;
 
-pub const BUCKET: &str = "files";
+pub(crate) const BUCKET: &str = "files";
 
 /// A driver with an empty place to write to.
-pub struct Fixture {
-    pub store: Arc<dyn BlobStore>,
+pub(crate) struct Fixture {
+    pub(crate) store: Arc<dyn BlobStore>,
     /// Names nothing, but could.
-    pub missing: ObjectId,
+    pub(crate) missing: ObjectId,
     root: PathBuf,
     _directory: Option<TempDir>,
     _server: Option<S3Server>,
 }
 
 impl Fixture {
-    pub async fn local() -> Self {
+    pub(crate) async fn local() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let store = LocalStore::open(directory.path(), 1).expect("a local store");
         let missing = ObjectId::from_catalogue("5a/1-abcdefghijklmnopqrstuvwx".to_owned());
@@ -53,7 +51,7 @@ impl Fixture {
         }
     }
 
-    pub async fn s3() -> Self {
+    pub(crate) async fn s3() -> Self {
         let server = s3_server().await;
         let store = S3Store::new(s3_config(&server)).expect("good settings");
         let missing = ObjectId::from_catalogue(format!("{BUCKET}/missing.bin"));
@@ -68,7 +66,7 @@ impl Fixture {
 
     /// Files with bytes of objects, finished or not. The S3 server's own notes do not count: they hold no bytes of
     /// objects, and some stay when a request is cut off.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         const NOTES: [&[u8]; 3] = [b".bucket-", b".upload-", b".tmp."];
         let is_note = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -80,7 +78,7 @@ impl Fixture {
     }
 
     /// Waits until no file is left; what a dropped writer leaves is removed behind its back.
-    pub async fn becomes_empty(&self) {
+    pub(crate) async fn becomes_empty(&self) {
         let empty = async {
             while !self.files().is_empty() {
                 tokio::task::yield_now().await;
@@ -91,7 +89,7 @@ impl Fixture {
     }
 }
 
-pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     // A directory or a file may go away while it is looked at.
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -103,17 +101,17 @@ pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-pub async fn s3_server() -> S3Server {
+pub(crate) async fn s3_server() -> S3Server {
     install_tls_provider();
     S3Server::start(BUCKET).await
 }
 
-pub fn install_tls_provider() {
+pub(crate) fn install_tls_provider() {
     // Fails if another test of this process was faster, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-pub fn s3_config(server: &S3Server) -> S3Config {
+pub(crate) fn s3_config(server: &S3Server) -> S3Config {
     S3Config {
         bucket: BUCKET.to_owned(),
         allowed_buckets: Vec::new(),
@@ -125,11 +123,11 @@ pub fn s3_config(server: &S3Server) -> S3Config {
     }
 }
 
-pub fn key(path: &str) -> ObjectKey {
+pub(crate) fn key(path: &str) -> ObjectKey {
     key_in(BUCKET, path)
 }
 
-pub fn key_in(container: &str, path: &str) -> ObjectKey {
+pub(crate) fn key_in(container: &str, path: &str) -> ObjectKey {
     ObjectKey::build(
         ContainerName::parse(container).expect("a good container name"),
         StoragePath::parse(path).expect("a good path").as_ref(),
@@ -137,12 +135,12 @@ pub fn key_in(container: &str, path: &str) -> ObjectKey {
     )
 }
 
-pub fn meta(length: Option<u64>) -> ObjectMeta {
+pub(crate) fn meta(length: Option<u64>) -> ObjectMeta {
     ObjectMeta { media_type: MediaType::octet_stream(), access: Access::Private, length }
 }
 
 /// `length` bytes without a short period, so that misplaced pieces show.
-pub fn pattern(length: usize) -> Bytes {
+pub(crate) fn pattern(length: usize) -> Bytes {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
         state ^= state << 13;
@@ -154,7 +152,7 @@ pub fn pattern(length: usize) -> Bytes {
 }
 
 /// Writes `bytes` in chunks of very different sizes.
-pub async fn write(writer: &mut dyn BlobWriter, bytes: &Bytes) -> Result<(), StoreError> {
+pub(crate) async fn write(writer: &mut dyn BlobWriter, bytes: &Bytes) -> Result<(), StoreError> {
     let sizes = [1, 2, 4095, 4096, 65_536, 7, (1 << 20) + 1, 300_000];
     let mut rest = bytes.clone();
     for size in sizes.into_iter().cycle() {
@@ -166,7 +164,7 @@ pub async fn write(writer: &mut dyn BlobWriter, bytes: &Bytes) -> Result<(), Sto
     Ok(())
 }
 
-pub async fn put_as(
+pub(crate) async fn put_as(
     store: &dyn BlobStore,
     key: &ObjectKey,
     meta: &ObjectMeta,
@@ -177,11 +175,11 @@ pub async fn put_as(
     writer.commit().await
 }
 
-pub async fn put(store: &dyn BlobStore, bytes: &Bytes) -> ObjectId {
+pub(crate) async fn put(store: &dyn BlobStore, bytes: &Bytes) -> ObjectId {
     put_as(store, &key(""), &meta(None), bytes).await.expect("the object is stored")
 }
 
-pub async fn read(store: &dyn BlobStore, id: &ObjectId, range: Range<u64>) -> Result<Bytes, StoreError> {
+pub(crate) async fn read(store: &dyn BlobStore, id: &ObjectId, range: Range<u64>) -> Result<Bytes, StoreError> {
     match store.open(id, range).await? {
         Blob::Memory(bytes) => Ok(bytes),
         Blob::File { file, range } => Ok(read_file(&file, range)),
