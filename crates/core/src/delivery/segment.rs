@@ -15,7 +15,7 @@ pub(super) enum Segment {
 impl Segment {
     pub(super) fn classify(raw: &str) -> Result<Self, InvalidPath> {
         // Some HTTP libraries encode the structure as well (spec 10 §2.2, step 5).
-        let whole_encoded = !raw.contains('=') && find_encoded_equals(raw).is_some();
+        let whole_encoded = !raw.contains('=') && has_encoded_equals(raw);
         let decoded = whole_encoded.then(|| value::decode(raw));
         let raw = decoded.as_deref().unwrap_or(raw);
         let (name, params) = raw.split_once('=').unwrap_or((raw, ""));
@@ -86,8 +86,8 @@ fn starts_with_task(raw: &str) -> bool {
     ends_name && is_task_name(name)
 }
 
-fn find_encoded_equals(raw: &str) -> Option<usize> {
-    raw.find("%3D").or_else(|| raw.find("%3d"))
+fn has_encoded_equals(raw: &str) -> bool {
+    raw.contains("%3D") || raw.contains("%3d")
 }
 
 /// Without regard to case.

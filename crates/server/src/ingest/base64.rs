@@ -56,7 +56,8 @@ impl Decoder {
             match byte {
                 b'-' => self.pending.push(b'+'),
                 b'_' => self.pending.push(b'/'),
-                byte if byte.is_ascii_whitespace() && self.prefix_read => {}
+                // Also before the prefix: what is kept must not grow with the blanks in front of it.
+                byte if byte.is_ascii_whitespace() && (self.prefix_read || self.pending.is_empty()) => {}
                 byte => self.pending.push(byte),
             }
         }
@@ -85,8 +86,9 @@ impl Decoder {
         let could_be_prefix = text.starts_with(b"data:") || (text.len() < 5 && b"data:".starts_with(text));
         let comma = text.iter().take(MAX_PREFIX).position(|byte| *byte == b',');
         let kept = match comma {
-            Some(comma) if text.starts_with(b"data:") => &text[comma + 1..],
-            _ if could_be_prefix && text.len() < MAX_PREFIX && !at_end => return false,
+            // Without `;base64` the colon stays, and is refused.
+            Some(comma) if text.starts_with(b"data:") && text[..comma].ends_with(b";base64") => &text[comma + 1..],
+            None if could_be_prefix && text.len() < MAX_PREFIX && !at_end => return false,
             _ => text,
         };
         self.pending = kept.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();

@@ -18,7 +18,7 @@ const FIRST_APP: &str = "default";
 ///
 /// Runs until SIGTERM or SIGINT, then lets running requests finish. Prints `listening on http://ADDRESS:PORT` on standard output once it
 /// accepts connections; the log goes to standard error. A server on a loopback address that has no application yet creates one named
-/// `default` and prints how to use it.
+/// `default`; as long as that is there, a line to try follows.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,33 +39,46 @@ pub(crate) struct ServeArguments {
 pub(crate) async fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let config = arguments.installation.load(arguments.listen)?.config;
     stowage_server::telemetry::init(&config.log);
-    let first_app = create_first_app(&config).await?;
+    let first_app = first_app(&config).await?;
     stowage_server::serve(config, move |address| {
         // A closed standard output must not keep the server from running.
-        let _ = announce(address, first_app.as_ref());
+        let _ = announce(address, &first_app);
     })
     .await?;
     Ok(())
 }
 
-/// Only on loopback: a server that others can reach gets no key that its operator did not ask for.
-async fn create_first_app(config: &Config) -> Result<Option<App>, Failure> {
-    if !config.listen.ip().is_loopback() {
-        return Ok(None);
-    }
-    let catalogue = open_catalogue(config)?;
-    if !catalogue.apps().await?.is_empty() {
-        return Ok(None);
-    }
-    let app = catalogue.create_app(FIRST_APP, AppSettings::default()).await?;
-    Ok(Some(app))
+/// The app to try the server with.
+enum FirstApp {
+    Created(App),
+    Found(App),
+    None,
 }
 
-fn announce(address: SocketAddr, first_app: Option<&App>) -> Result<(), Failure> {
+/// Only on loopback: a server that others can reach gets no key that its operator did not ask for.
+async fn first_app(config: &Config) -> Result<FirstApp, Failure> {
+    if !config.listen.ip().is_loopback() {
+        return Ok(FirstApp::None);
+    }
+    let catalogue = open_catalogue(config)?;
+    let apps = catalogue.apps().await?;
+    if apps.is_empty() {
+        return Ok(FirstApp::Created(catalogue.create_app(FIRST_APP, AppSettings::default()).await?));
+    }
+    // A line without a policy works only where none is needed.
+    let found = apps.into_iter().find(|app| app.name == FIRST_APP && !app.settings.security);
+    Ok(found.map_or(FirstApp::None, FirstApp::Found))
+}
+
+fn announce(address: SocketAddr, first_app: &FirstApp) -> Result<(), Failure> {
     output::line(format_args!("listening on http://{address}"))?;
-    let Some(app) = first_app else {
-        return Ok(());
+    let app = match first_app {
+        FirstApp::None => return Ok(()),
+        FirstApp::Found(app) => app,
+        FirstApp::Created(app) => {
+            output::line(format_args!("created app `{}` with API key {}", app.name, app.key))?;
+            app
+        }
     };
-    output::line(format_args!("created app `{}` with API key {}", app.name, app.key))?;
     output::line(format_args!("curl -F fileUpload=@photo.jpg 'http://{address}/api/store/S3?key={}'", app.key))
 }
