@@ -9,7 +9,11 @@ use std::{
 };
 
 use stowage_catalogue::{AppId, Catalogue, CatalogueError, FileRow, MasterKey, StoreId};
-use stowage_core::{app::AppSettings, handle::Handle, location::Location};
+use stowage_core::{
+    app::AppSettings,
+    handle::Handle,
+    location::{Access, Location},
+};
 use tokio::task::JoinSet;
 
 #[tokio::main]
@@ -82,6 +86,7 @@ fn new_file(app: AppId, store: StoreId) -> FileRow {
         modified: 0,
         version: 1,
         source_url: None,
+        access: Access::Private,
         tags: BTreeMap::new(),
     }
 }

@@ -47,7 +47,8 @@ CREATE TABLE files (
     modified INTEGER NOT NULL,
     version INTEGER NOT NULL,
     source_url TEXT,
-    tags TEXT NOT NULL
+    tags TEXT NOT NULL,
+    access TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX files_key ON files (store, container, key);

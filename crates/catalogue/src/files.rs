@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
-use stowage_core::handle::Handle;
+use stowage_core::{handle::Handle, location::Access};
 
 use crate::{
     error::{CatalogueError, Result},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "handle, app, store, location, container, key, object, filename, mimetype, \
-    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags";
+    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags, access";
 
 pub(crate) fn commit(connection: &Connection, file: &FileRow, intent: Option<i64>) -> Result<()> {
     stores::check_owner(connection, file.store, file.app)?;
@@ -35,7 +35,7 @@ fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
     connection
         .prepare_cached(&format!(
             "INSERT INTO files ({COLUMNS}) VALUES \
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
         ))?
         .execute(params![
             file.handle.as_str(),
@@ -56,6 +56,7 @@ fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
             file.version,
             file.source_url,
             to_json(&file.tags)?,
+            file.access.as_str(),
         ])?;
     Ok(())
 }
@@ -152,6 +153,7 @@ fn from_row(row: &Row<'_>) -> Result<FileRow> {
     let digests: String = row.get(11)?;
     let dimensions: Option<String> = row.get(12)?;
     let tags: String = row.get(17)?;
+    let access: String = row.get(18)?;
     Ok(FileRow {
         handle: Handle::parse(&handle).map_err(CatalogueError::internal)?,
         app: row.get(1)?,
@@ -171,6 +173,7 @@ fn from_row(row: &Row<'_>) -> Result<FileRow> {
         version: row.get(15)?,
         source_url: row.get(16)?,
         tags: from_json(&tags)?,
+        access: Access::parse(&access).ok_or_else(|| CatalogueError::internal("a file row with an unknown access"))?,
     })
 }
 

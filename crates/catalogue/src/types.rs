@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use stowage_core::{
     app::AppSettings,
     handle::{ApiKey, AppSecret, Handle},
-    location::Location,
+    location::{Access, Location},
 };
 
 /// Row id of an app.
@@ -97,6 +97,8 @@ pub struct FileRow {
     pub source_url: Option<String>,
     /// Upload tags.
     pub tags: BTreeMap<String, String>,
+    /// Access at the provider, kept by overwrites.
+    pub access: Access,
 }
 
 /// What an overwrite changes.

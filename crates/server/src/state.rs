@@ -25,6 +25,9 @@ pub const SETTINGS_TTL: Duration = Duration::from_secs(1);
 /// Memory for the contents of small files that are read often, bytes.
 const SMALL_FILE_CACHE: u64 = 8 * 1024 * 1024;
 
+/// File rows remembered at once; one takes some 2 KiB with its headers.
+const KNOWN_FILES: u64 = 4_000;
+
 /// Largest file kept in memory, bytes.
 pub const SMALL_FILE: u64 = 32 * 1024;
 
@@ -88,7 +91,7 @@ impl Server {
                 .build(),
             apps_by_key: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
             apps_by_id: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
-            files: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
+            files: Cache::builder().max_capacity(KNOWN_FILES).time_to_live(SETTINGS_TTL).build(),
             changes: AtomicU64::new(0),
             garbage: Notify::new(),
             draining: AtomicBool::new(false),

@@ -110,3 +110,27 @@ async fn local_objects_are_known_while_used_or_waiting_for_removal() {
     let known = catalogue.objects_known(&asked).expect("known");
     assert_eq!(known, [false, true, false, true]);
 }
+
+#[tokio::test]
+async fn a_kept_object_is_known_and_never_due() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    let kept = fixture.commit(fixture.file("kept")).await;
+    assert!(catalogue.delete_file(&kept.handle, true).await.expect("delete"));
+
+    assert_eq!(catalogue.objects_known(&["kept".to_owned()]).expect("known"), [true]);
+    assert_eq!(catalogue.due_garbage(i64::MAX - 1, 100).await.expect("garbage"), []);
+}
+
+#[tokio::test]
+async fn garbage_that_is_written_again_is_no_longer_garbage() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    let file = fixture.commit(fixture.file("again")).await;
+    catalogue.delete_file(&file.handle, false).await.expect("delete");
+    let garbage = catalogue.due_garbage(0, 100).await.expect("garbage");
+    assert!(catalogue.is_garbage(garbage[0].id).await.expect("listed"));
+
+    catalogue.add_intent(fixture.store, "again").await.expect("intent");
+    assert!(!catalogue.is_garbage(garbage[0].id).await.expect("reclaimed"));
+}

@@ -7,7 +7,11 @@ use std::{
 };
 
 use stowage_catalogue::{App, Catalogue, FileRow, MasterKey, NewContent, StoreId};
-use stowage_core::{app::AppSettings, handle::Handle, location::Location};
+use stowage_core::{
+    app::AppSettings,
+    handle::Handle,
+    location::{Access, Location},
+};
 use tempfile::TempDir;
 
 pub(crate) fn master_key() -> MasterKey {
@@ -86,6 +90,7 @@ pub(crate) fn file(app: i64, store: StoreId, name: &str) -> FileRow {
         modified: 1_700_000_000_000,
         version: 1,
         source_url: Some("https://example.org/cat".to_owned()),
+        access: Access::Private,
         tags: BTreeMap::from([("album".to_owned(), "köter & \"katzen\"".to_owned())]),
     }
 }

@@ -80,6 +80,14 @@ impl CacheLife {
         (status = 304, description = "Unmodified"), (status = 403, description = "Policy error"), (status = 404, description = "No such file"),
         (status = 416, description = "No such range")))]
 pub async fn read_file(context: &RequestContext) -> Answer {
+    // Any other last segment is a decorative file name (spec 02 §1); these two are not.
+    if matches!(context.segment("name"), Some("convert" | "remove")) {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "unsupported_conversion",
+            "Unsupported conversion: this call is not available in this version",
+        ));
+    }
     let handle = context.handle()?;
     let (app, file) = find(context, &handle).await?;
     let authority = authorise(context, &app, context.route.needs, &Credentials::of_request(context))?;

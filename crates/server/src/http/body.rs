@@ -79,6 +79,10 @@ impl Body for ResponseBody {
                 other => other,
             },
         };
+        if let Some(Err(error)) = &chunk {
+            // The head has gone out already: the client sees a short body, the operator sees why.
+            tracing::error!(%error, "an answer was cut short");
+        }
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
@@ -234,17 +238,16 @@ impl RequestBody {
         Ok(Some(collected.into()))
     }
 
-    /// Reads and forgets at most `limit` bytes, so that a client that is still sending can read an early answer:
-    /// closing with unread bytes would reset the connection under it. Returns whether the body ended.
-    pub async fn drain(mut self, limit: u64) -> bool {
+    /// Reads and forgets at most `limit` bytes; whether the body ended within them.
+    pub async fn drain(mut self, limit: u64) -> Result<bool, BodyError> {
         let end = self.received() + limit;
-        loop {
-            match self.next().await {
-                None => return true,
-                Some(Ok(_)) if self.received() < end => {}
-                Some(_) => return false,
+        while let Some(chunk) = self.next().await {
+            chunk?;
+            if self.received() > end {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Guarded> {

@@ -38,13 +38,14 @@ pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Inco
     let body = RequestBody::new(incoming, &server.config.limits);
     let method = parts.method.clone();
     let path = parts.uri.path().to_owned();
+    let waits_for_continue = parts.headers.contains_key(header::EXPECT);
 
     let (operation, mut response, restricted) = dispatch(&server, peer, parts, body.clone(), &request_id).await;
 
     let status = response.status();
     finish(response.headers_mut(), &request_id, restricted.as_ref());
     if status.is_client_error() || status.is_server_error() {
-        settle_body(body, response.headers_mut()).await;
+        settle_body(body, waits_for_continue, response.headers_mut()).await;
     }
     let elapsed = started.elapsed();
     server.metrics.answered(operation, status.as_u16(), elapsed);
@@ -70,11 +71,13 @@ fn finish(headers: &mut HeaderMap, request_id: &str, restricted: Option<&HeaderV
     }
 }
 
-/// After an early error, takes what the client is still sending, or announces that the connection ends.
-async fn settle_body(body: RequestBody, headers: &mut HeaderMap) {
+/// After an early error, takes what the client is still sending (closing with unread bytes would reset the connection under the
+/// answer), or announces that the connection ends.
+async fn settle_body(body: RequestBody, waits_for_continue: bool, headers: &mut HeaderMap) {
     let left = body.length.map_or(DRAIN_LIMIT, |length| length.saturating_sub(body.received()));
     // A client that waits for `100 Continue` sends nothing more once it has an answer.
-    let ended = left <= DRAIN_LIMIT && body.received() > 0 && body.drain(DRAIN_LIMIT).await;
+    let sends = body.received() > 0 || !waits_for_continue;
+    let ended = left <= DRAIN_LIMIT && sends && body.drain(DRAIN_LIMIT).await.unwrap_or(false);
     if !ended && left > 0 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,46 +1,23 @@
 //! Which of the body forms a request has (spec 01 §1.2), read up to the point where the content begins.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, ready},
-};
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use http::{StatusCode, header};
-use multer::{Field, Multipart};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::header;
 use serde_json::{Map, Value};
 use stowage_core::query::Query;
 
-use super::{ContentStream, Upload};
+use super::{
+    ContentStream, Upload,
+    multipart::{self, FormLimits},
+};
 use crate::{
     config::Limits,
-    http::{ApiError, BodyError, RequestBody, context::RequestContext},
+    http::{ApiError, RequestBody, context::RequestContext},
 };
 
-/// Bytes of a form that may lie outside its file: headers, text fields, preamble.
-const FORM_OVERHEAD: u64 = 2 * 1024 * 1024;
-
-/// Form fields that would come too late behind the file, because the store is chosen before the first byte is written.
-const OPTION_FIELDS: &[&str] = &[
-    "key",
-    "filename",
-    "mimetype",
-    "path",
-    "container",
-    "access",
-    "region",
-    "base64decode",
-    "workflows",
-    "location",
-    "policy",
-    "signature",
-];
+/// Bytes that may follow the end of a form.
+const MAX_EPILOGUE: u64 = 64 * 1024;
 
 /// A request body, recognised.
 pub struct Form {
@@ -186,152 +163,35 @@ async fn multipart(
     body: RequestBody,
     limits: &Limits,
 ) -> Result<Form, ApiError> {
-    let boundary = multer::parse_boundary(content_type)
-        .ok()
-        .filter(|boundary| (1..=70).contains(&boundary.len()))
-        .ok_or_else(|| ApiError::invalid_body("multipart/form-data needs a boundary of 1 to 70 characters"))?;
-    let buffered = Arc::new(AtomicU64::new(0));
-    let input = Budgeted { body, buffered: buffered.clone(), yielded: false };
-    let mut multipart = Multipart::new(input, boundary);
-    let mut fields = Query::default();
-    for _ in 0..limits.max_fields {
-        let Some(field) = multipart.next_field().await.map_err(form_error)? else {
-            let content = match fields.get("url").or(context.query.get("url")) {
-                Some(url) => Content::Url(url.to_owned()),
-                None => Content::Nothing,
-            };
-            return Ok(Form { fields, json: Map::new(), content });
-        };
-        let name = field.name().unwrap_or_default().to_owned();
-        let is_file = name == "fileUpload" || (field.file_name().is_some() && fields.get("url").is_none());
-        if is_file {
-            let content = Content::Bytes(file_part(context, multipart, field, buffered, limits.max_fields)?);
-            return Ok(Form { fields, json: Map::new(), content });
-        }
-        let value = text_field(field, &name, limits.max_field_bytes).await?;
-        fields.push(name, value);
-    }
-    Err(ApiError::invalid_body(format!("the form has more than {} fields", limits.max_fields)))
+    let form_limits = FormLimits { max_fields: limits.max_fields, max_field_bytes: limits.max_field_bytes };
+    let form = multipart::read(content_type, body.clone().map_err(ApiError::from).boxed(), form_limits).await?;
+    let content = match form.file {
+        Some(file) => Content::Bytes(Upload {
+            content: file.content.chain(epilogue(body)).boxed(),
+            length: None,
+            name_hint: file.name_hint,
+            type_hint: file.type_hint,
+            source_url: None,
+            expected_md5: content_md5(context)?,
+            is_raw: false,
+        }),
+        None => match form.fields.get("url").or(context.query.get("url")) {
+            Some(url) => Content::Url(url.to_owned()),
+            None => Content::Nothing,
+        },
+    };
+    Ok(Form { fields: form.fields, json: Map::new(), content })
 }
 
-async fn text_field(mut field: Field<'static>, name: &str, limit: usize) -> Result<String, ApiError> {
-    let mut text = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(form_error)? {
-        text.extend_from_slice(&chunk);
-        if text.len() > limit {
-            return Err(ApiError::invalid_parameter(name, format!("a form field may have at most {limit} bytes")));
+/// What stands behind the closing boundary means nothing, but it must arrive: a body that was cut off is never stored.
+fn epilogue(body: RequestBody) -> ContentStream {
+    stream::once(async move {
+        match body.drain(MAX_EPILOGUE).await? {
+            true => Ok(Bytes::new()),
+            false => Err(ApiError::invalid_body(format!(
+                "the form goes on for more than {MAX_EPILOGUE} bytes behind its end"
+            ))),
         }
-    }
-    String::from_utf8(text).map_err(|_| ApiError::invalid_parameter(name, "it must be UTF-8 text"))
-}
-
-fn file_part(
-    context: &RequestContext,
-    multipart: Multipart<'static>,
-    field: Field<'static>,
-    buffered: Arc<AtomicU64>,
-    max_fields: usize,
-) -> Result<Upload, ApiError> {
-    let header = |name: header::HeaderName| field.headers().get(name).and_then(|value| value.to_str().ok());
-    let name_hint = field.file_name().map(str::to_owned);
-    let name_hint = header(header::CONTENT_DISPOSITION).and_then(stowage_core::disposition::filename_of).or(name_hint);
-    let type_hint = header(header::CONTENT_TYPE).map(str::to_owned);
-    let parts = Parts { multipart, field: Some(field), buffered, fields_left: max_fields };
-    let content =
-        stream::try_unfold(parts, async |mut parts| Ok(parts.next_chunk().await?.map(|chunk| (chunk, parts))));
-    Ok(Upload {
-        content: content.boxed(),
-        length: None,
-        name_hint,
-        type_hint,
-        source_url: None,
-        expected_md5: content_md5(context)?,
-        is_raw: false,
     })
-}
-
-/// The file part, then the rest of the form, which must end properly.
-struct Parts {
-    multipart: Multipart<'static>,
-    field: Option<Field<'static>>,
-    buffered: Arc<AtomicU64>,
-    fields_left: usize,
-}
-
-impl Parts {
-    async fn next_chunk(&mut self) -> Result<Option<Bytes>, ApiError> {
-        let Some(field) = &mut self.field else { return Ok(None) };
-        if let Some(chunk) = field.chunk().await.map_err(form_error)? {
-            self.buffered.fetch_sub(chunk.len() as u64, Ordering::Relaxed);
-            return Ok(Some(chunk));
-        }
-        self.field = None;
-        self.finish().await?;
-        Ok(None)
-    }
-
-    /// Reads to the closing boundary: a form that was cut off is never stored.
-    async fn finish(&mut self) -> Result<(), ApiError> {
-        while let Some(mut field) = self.multipart.next_field().await.map_err(form_error)? {
-            let name = field.name().unwrap_or_default();
-            if OPTION_FIELDS.iter().any(|option| name.eq_ignore_ascii_case(option)) {
-                return Err(ApiError::invalid_parameter(
-                    &name.to_ascii_lowercase(),
-                    "it stands behind the file; put it before `fileUpload` or into the query",
-                ));
-            }
-            self.fields_left = self
-                .fields_left
-                .checked_sub(1)
-                .ok_or_else(|| ApiError::invalid_body("the form has too many fields"))?;
-            while field.chunk().await.map_err(form_error)?.is_some() {}
-        }
-        Ok(())
-    }
-}
-
-/// What the form reader may hold: it is fed one chunk at a time, and what is neither file nor accounted for is bounded.
-struct Budgeted {
-    body: RequestBody,
-    buffered: Arc<AtomicU64>,
-    yielded: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum BudgetError {
-    #[error("{0}")]
-    Body(BodyError),
-    #[error("the form has too many bytes outside its file")]
-    Overhead,
-}
-
-impl Stream for Budgeted {
-    type Item = Result<Bytes, BudgetError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // The reader buffers until it is told to wait, so tell it after each chunk.
-        if std::mem::take(&mut self.yielded) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let chunk = ready!(self.body.poll_next_unpin(context));
-        Poll::Ready(chunk.map(|chunk| {
-            let chunk = chunk.map_err(BudgetError::Body)?;
-            self.yielded = true;
-            let buffered = self.buffered.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
-            if buffered > FORM_OVERHEAD { Err(BudgetError::Overhead) } else { Ok(chunk) }
-        }))
-    }
-}
-
-fn form_error(error: multer::Error) -> ApiError {
-    if let multer::Error::StreamReadFailed(source) = &error
-        && let Some(cause) = source.downcast_ref::<BudgetError>()
-    {
-        return match cause {
-            BudgetError::Body(body) => (*body).into(),
-            BudgetError::Overhead => ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "form_too_large", cause.to_string()),
-        };
-    }
-    ApiError::invalid_body(format!("the multipart form cannot be read: {error}"))
+    .boxed()
 }

@@ -1,16 +1,16 @@
-//! Digests of content while it streams by. Large files are hashed on a thread of their own, beside the writing.
+//! Digests of content while it streams by. Large content is hashed on blocking threads, beside receiving and writing.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::http::ApiError;
 
-/// Chunks that may wait for the hashing thread; with chunks of at most some 256 KiB this bounds the memory.
-const QUEUE: usize = 4;
+/// Bytes that are hashed at a time. While one batch is hashed the next one gathers, so twice this bounds the memory.
+const BATCH: usize = 1024 * 1024;
 
 /// What was computed while storing.
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ impl Digests {
 }
 
 /// Running digests.
-pub struct HashState {
+#[derive(Default)]
+struct HashState {
     sha256: Sha256,
     md5: Option<Md5>,
 }
@@ -41,61 +42,57 @@ impl HashState {
             md5.update(chunk);
         }
     }
-
-    fn finish(self) -> Digests {
-        Digests { sha256: self.sha256.finalize().into(), md5: self.md5.map(|md5| md5.finalize().into()) }
-    }
 }
 
 /// Computes the digests of one content.
-pub enum ContentHasher {
-    /// In the calling task: content that has already arrived whole.
-    Inline(Box<HashState>),
-    /// On a blocking thread.
-    Thread {
-        /// To the thread.
-        chunks: mpsc::Sender<Bytes>,
-        /// The thread's answer.
-        result: JoinHandle<Digests>,
-    },
+///
+/// A thread is held only while it computes: slow uploads must not use up the threads that files are read and written on.
+pub struct ContentHasher {
+    state: HashState,
+    running: Option<JoinHandle<HashState>>,
+    batch: Vec<Bytes>,
+    batched: usize,
 }
 
 impl ContentHasher {
-    /// `inline` for small content.
-    pub fn new(inline: bool, with_md5: bool) -> Self {
-        let mut state = HashState { sha256: Sha256::new(), md5: with_md5.then(Md5::new) };
-        if inline {
-            return Self::Inline(Box::new(state));
-        }
-        let (chunks, mut queue) = mpsc::channel::<Bytes>(QUEUE);
-        let result = tokio::task::spawn_blocking(move || {
-            while let Some(chunk) = queue.blocking_recv() {
-                state.update(&chunk);
-            }
-            state.finish()
-        });
-        Self::Thread { chunks, result }
+    /// SHA-256, and MD5 if it is asked for.
+    pub fn new(with_md5: bool) -> Self {
+        let state = HashState { md5: with_md5.then(Md5::new), ..HashState::default() };
+        Self { state, running: None, batch: Vec::new(), batched: 0 }
     }
 
     /// Adds a chunk; waits when the hashing is behind.
     pub async fn update(&mut self, chunk: Bytes) -> Result<(), ApiError> {
-        match self {
-            Self::Inline(state) => {
-                state.update(&chunk);
-                Ok(())
-            }
-            Self::Thread { chunks, .. } => chunks.send(chunk).await.map_err(ApiError::internal),
+        self.batched += chunk.len();
+        self.batch.push(chunk);
+        if self.batched >= BATCH {
+            self.settle().await?;
+            let mut state = std::mem::take(&mut self.state);
+            let batch = std::mem::take(&mut self.batch);
+            self.batched = 0;
+            self.running = Some(tokio::task::spawn_blocking(move || {
+                batch.iter().for_each(|chunk| state.update(chunk));
+                state
+            }));
         }
+        Ok(())
     }
 
     /// The digests of everything added.
-    pub async fn finish(self) -> Result<Digests, ApiError> {
-        match self {
-            Self::Inline(state) => Ok(state.finish()),
-            Self::Thread { chunks, result } => {
-                drop(chunks);
-                result.await.map_err(ApiError::internal)
-            }
+    pub async fn finish(mut self) -> Result<Digests, ApiError> {
+        self.settle().await?;
+        // Less than a batch: a fraction of a millisecond.
+        for chunk in &self.batch {
+            self.state.update(chunk);
         }
+        let HashState { sha256, md5 } = self.state;
+        Ok(Digests { sha256: sha256.finalize().into(), md5: md5.map(|md5| md5.finalize().into()) })
+    }
+
+    async fn settle(&mut self) -> Result<(), ApiError> {
+        if let Some(running) = self.running.take() {
+            self.state = running.await.map_err(ApiError::internal)?;
+        }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 pub mod base64;
 pub mod form;
 pub mod hash;
+pub mod multipart;
 pub mod naming;
 pub mod remote;
 
@@ -197,6 +198,7 @@ pub async fn store_file(
                 version: 1,
                 source_url: upload.source_url,
                 tags: options.tags,
+                access: meta.access,
             };
             if let Err(error) = server.catalogue.commit_file(row.clone(), intent).await {
                 discard(&store, &object, &error).await;
@@ -231,11 +233,7 @@ pub async fn overwrite_file(
     check_type(app, &kept, &head.bytes)?;
     let container = ContainerName::parse(&row.container).map_err(ApiError::internal)?;
     let key = ObjectKey::existing(container, row.key.clone());
-    let meta = ObjectMeta {
-        media_type: kept,
-        access: stowage_core::location::Access::default(),
-        length: head.length(upload.length),
-    };
+    let meta = ObjectMeta { media_type: kept, access: row.access, length: head.length(upload.length) };
     let received = receive(server, &store, &key, &meta, head, &mut upload, limits).await?;
 
     let handle = row.handle;
@@ -379,7 +377,7 @@ async fn copy(
     upload: &mut Upload,
     limits: SizeLimits,
 ) -> Result<(Digests, u64), ApiError> {
-    let mut hasher = ContentHasher::new(head.complete, upload.expected_md5.is_some());
+    let mut hasher = ContentHasher::new(upload.expected_md5.is_some());
     let mut size = 0;
     let mut next = Some(head.bytes).filter(|bytes| !bytes.is_empty());
     loop {

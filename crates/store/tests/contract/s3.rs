@@ -265,14 +265,17 @@ async fn answers_of_a_provider_become_the_right_errors() {
 
 #[tokio::test]
 async fn passing_failures_are_tried_again_a_few_times() {
-    for (status, code) in
-        [("503 Slow Down", "SlowDown"), ("500 Oops", "InternalError"), ("429 Wait", "TooManyRequests")]
-    {
+    async fn assert_tried_again(status: &'static str, code: &'static str) {
         let provider = Provider::answering(status, code).await;
         let error = provider.put(Access::Private).await;
         assert!(matches!(error, Some(StoreError::Unavailable(_))), "{status}: {error:?}");
         assert_eq!(provider.requests.load(Ordering::SeqCst), 4, "{status}");
     }
+    tokio::join!(
+        assert_tried_again("503 Slow Down", "SlowDown"),
+        assert_tried_again("500 Oops", "InternalError"),
+        assert_tried_again("429 Wait", "TooManyRequests"),
+    );
 }
 
 #[tokio::test]
