@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use http::{HeaderValue, Method, header, request::Parts};
+use http::{Method, header, request::Parts};
 use stowage_core::{handle::Handle, query::Query};
 
-use super::{ApiError, routes::Route};
+use super::{ApiError, cors::CrossOrigin, routes::Route};
 use crate::state::Server;
 
 /// One request, its route found and its query read.
@@ -27,7 +27,7 @@ pub struct RequestContext {
     pub request_id: String,
     /// The client's address.
     pub peer: SocketAddr,
-    restricted_origin: Mutex<Option<HeaderValue>>,
+    cross_origin: Mutex<CrossOrigin>,
 }
 
 impl RequestContext {
@@ -41,17 +41,17 @@ impl RequestContext {
         request_id: String,
         peer: SocketAddr,
     ) -> Self {
-        Self { server, route, segments, parts, query, request_id, peer, restricted_origin: Mutex::new(None) }
+        Self { server, route, segments, parts, query, request_id, peer, cross_origin: Mutex::default() }
     }
 
-    /// Answers only to this origin: the app restricts them.
-    pub fn restrict_origin(&self, origin: HeaderValue) {
-        *self.restricted_origin.lock().unwrap_or_else(PoisonError::into_inner) = Some(origin);
+    /// Decides who may read the answer, once the app is known.
+    pub fn set_cross_origin(&self, cross_origin: CrossOrigin) {
+        *self.cross_origin.lock().unwrap_or_else(PoisonError::into_inner) = cross_origin;
     }
 
-    /// The origin that the answer is for, if the app restricts them.
-    pub fn restricted_origin(&self) -> Option<HeaderValue> {
-        self.restricted_origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Who may read the answer.
+    pub fn cross_origin(&self) -> CrossOrigin {
+        self.cross_origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether only the head is wanted.

@@ -28,16 +28,32 @@ pub fn preflight() -> Response<ResponseBody> {
     response
 }
 
-/// Adds the cross-origin headers of a plain answer unless a handler has decided otherwise.
-pub fn open(headers: &mut HeaderMap, restricted: Option<&HeaderValue>) {
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    match restricted {
-        None => {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        }
-        Some(origin) => {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+/// Which pages of other origins may read an answer.
+#[derive(Clone, Debug, Default)]
+pub enum CrossOrigin {
+    /// All.
+    #[default]
+    Open,
+    /// Those of this origin, which the app lists.
+    Only(HeaderValue),
+    /// None: the app lists origins, and the request named no listed one.
+    Closed,
+}
+
+impl CrossOrigin {
+    /// Adds the headers of an answer.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        let origin = match self {
+            Self::Open => Some(HeaderValue::from_static("*")),
+            Self::Only(origin) => Some(origin.clone()),
+            Self::Closed => None,
+        };
+        if !matches!(self, Self::Open) {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
     }
 }
@@ -48,20 +64,16 @@ pub fn check_origin(context: &RequestContext, app: &App) -> Result<(), ApiError>
     if allowed.is_empty() {
         return Ok(());
     }
-    match context.parts.headers.get(header::ORIGIN) {
-        // Not a browser's cross-origin request.
-        None => context.restrict_origin(HeaderValue::from_static("null")),
-        Some(origin) if allowed.iter().any(|allowed| origin.as_bytes() == allowed.as_bytes()) => {
-            context.restrict_origin(origin.clone());
-        }
-        Some(_) => {
-            context.restrict_origin(HeaderValue::from_static("null"));
-            return Err(ApiError::new(
-                StatusCode::FORBIDDEN,
-                "origin_not_allowed",
-                "this app may not be used from this origin; its operator can add it with `stowage app set --cors-origins`",
-            ));
-        }
+    let origin = context.parts.headers.get(header::ORIGIN);
+    let listed = origin.filter(|origin| allowed.iter().any(|allowed| origin.as_bytes() == allowed.as_bytes()));
+    context.set_cross_origin(listed.map_or(CrossOrigin::Closed, |origin| CrossOrigin::Only(origin.clone())));
+    // Without an origin it is no cross-origin request of a browser.
+    if origin.is_none() || listed.is_some() {
+        return Ok(());
     }
-    Ok(())
+    Err(ApiError::new(
+        StatusCode::FORBIDDEN,
+        "origin_not_allowed",
+        "this app may not be used from this origin; its operator can add it with `stowage app set --cors-origins`",
+    ))
 }

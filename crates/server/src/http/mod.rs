@@ -19,6 +19,7 @@ use stowage_core::query::Query;
 
 use self::{
     context::RequestContext,
+    cors::CrossOrigin,
     routes::{HostRole, Operation, Resolved},
 };
 use crate::{api, state::Server};
@@ -40,10 +41,10 @@ pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Inco
     let path = parts.uri.path().to_owned();
     let waits_for_continue = parts.headers.contains_key(header::EXPECT);
 
-    let (operation, mut response, restricted) = dispatch(&server, peer, parts, body.clone(), &request_id).await;
+    let (operation, mut response, cross_origin) = dispatch(&server, peer, parts, body.clone(), &request_id).await;
 
     let status = response.status();
-    finish(response.headers_mut(), &request_id, restricted.as_ref());
+    finish(response.headers_mut(), &request_id, &cross_origin);
     if status.is_client_error() || status.is_server_error() {
         settle_body(body, waits_for_continue, response.headers_mut()).await;
     }
@@ -59,7 +60,7 @@ pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Inco
 }
 
 /// The headers that every answer has.
-fn finish(headers: &mut HeaderMap, request_id: &str, restricted: Option<&HeaderValue>) {
+fn finish(headers: &mut HeaderMap, request_id: &str, cross_origin: &CrossOrigin) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
@@ -67,7 +68,7 @@ fn finish(headers: &mut HeaderMap, request_id: &str, restricted: Option<&HeaderV
         headers.insert("x-request-id", id);
     }
     if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
-        cors::open(headers, restricted);
+        cross_origin.apply(headers);
     }
 }
 
@@ -90,11 +91,11 @@ async fn dispatch(
     parts: http::request::Parts,
     body: RequestBody,
     request_id: &str,
-) -> (Option<Operation>, Response<ResponseBody>, Option<HeaderValue>) {
+) -> (Option<Operation>, Response<ResponseBody>, CrossOrigin) {
     if parts.method == Method::OPTIONS {
-        return (None, cors::preflight(), None);
+        return (None, cors::preflight(), CrossOrigin::Open);
     }
-    let refuse = |error: ApiError| (None, error.into_response(ErrorFormat::Json), None);
+    let refuse = |error: ApiError| (None, error.into_response(ErrorFormat::Json), CrossOrigin::Open);
     if let Err(error) = check_size(server, &parts) {
         return refuse(error);
     }
@@ -105,7 +106,7 @@ async fn dispatch(
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let (route, segments) = match routes::resolve(HostRole::of(host), &parts.method, parts.uri.path()) {
         Resolved::Found(route, segments) => (route, segments),
-        Resolved::MethodNotAllowed(methods) => return (None, method_not_allowed(&methods), None),
+        Resolved::MethodNotAllowed(methods) => return (None, method_not_allowed(&methods), CrossOrigin::Open),
         Resolved::NotFound => {
             return refuse(ApiError::new(
                 StatusCode::NOT_FOUND,
@@ -122,7 +123,7 @@ async fn dispatch(
         Err(_) => Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long")),
     };
     let response = outcome.unwrap_or_else(|error| report(&context, error));
-    (Some(route.operation), response, context.restricted_origin())
+    (Some(route.operation), response, context.cross_origin())
 }
 
 /// A file that is replaced while it is being opened is opened once more.
