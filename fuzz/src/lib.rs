@@ -1,6 +1,9 @@
 //! The bodies of the fuzz targets: each takes any bytes and panics only when an invariant of the code under test is broken.
 //! libFuzzer drives them on nightly; `tests/replay.rs` drives them with the corpus on stable.
 
+mod body;
+
+pub use body::{base64, multipart};
 use percent_encoding::percent_decode_str;
 use stowage_core::{
     delivery::{self, Source},
@@ -22,6 +25,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("storage_path", storage_path),
     ("range", range),
     ("delivery_path", delivery_path),
+    ("multipart", multipart),
+    ("base64", base64),
 ];
 
 /// The secret that the seeds of the `policy` corpus are signed with (spec 04 §9).

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use serde_json::Value;
@@ -144,13 +144,15 @@ impl Drop for Stowage {
     }
 }
 
-/// An HTTP client that follows no redirects and uses no proxy.
+/// An HTTP client that follows no redirects, uses no proxy and opens a connection for each request.
 pub fn client() -> reqwest::Client {
-    // Fails only when another test of the process has done it before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .expect("a client can be built")
+    // Building one takes milliseconds, and tests make thousands of requests.
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        // Fails only when another test of the process has done it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        // Kept connections would outlive the runtime of the test that opened them.
+        client.pool_max_idle_per_host(0).build().expect("a client can be built")
+    });
+    CLIENT.clone()
 }

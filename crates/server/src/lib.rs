@@ -6,10 +6,11 @@ pub mod config;
 pub mod http;
 pub mod ingest;
 pub mod object_locks;
+pub mod recent;
 pub mod serve;
 pub mod state;
 pub mod stores;
 pub mod telemetry;
 
-pub use api::operations::openapi_json;
+pub use api::openapi::openapi_json;
 pub use serve::{ServeError, open_catalogue, serve};

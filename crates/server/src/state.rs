@@ -11,22 +11,28 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
-use moka::sync::Cache;
+use quick_cache::{Weighter, sync::Cache};
 use stowage_catalogue::{App, AppId, Catalogue, CatalogueError, FileRow};
 use stowage_core::handle::{ApiKey, Handle};
 use stowage_fetch::Fetcher;
 use tokio::sync::Notify;
 
-use crate::{config::Config, object_locks::ObjectLocks, stores::Stores, telemetry::Metrics};
+use crate::{config::Config, object_locks::ObjectLocks, recent::Recent, stores::Stores, telemetry::Metrics};
 
 /// How long a change made by another process (`stowage app set …`) may go unnoticed.
 pub const SETTINGS_TTL: Duration = Duration::from_secs(1);
 
 /// Memory for the contents of small files that are read often, bytes.
-const SMALL_FILE_CACHE: u64 = 8 * 1024 * 1024;
+const SMALL_FILE_CACHE: u64 = 16 * 1024 * 1024;
+
+/// About how many contents that will be.
+const SMALL_FILES: usize = 1_000;
 
 /// File rows remembered at once; one takes some 2 KiB with its headers.
-const KNOWN_FILES: u64 = 4_000;
+const KNOWN_FILES: usize = 4_000;
+
+/// Apps remembered at once.
+const KNOWN_APPS: usize = 10_000;
 
 /// Largest file kept in memory, bytes.
 pub const SMALL_FILE: u64 = 32 * 1024;
@@ -48,10 +54,10 @@ pub struct Server {
     /// Figures for `/metrics`.
     pub metrics: Metrics,
     /// Contents of small files by their SHA-256, so that no change of a row can make an entry wrong.
-    pub small_files: Cache<[u8; 32], Bytes>,
-    apps_by_key: Cache<ApiKey, Arc<App>>,
-    apps_by_id: Cache<AppId, Arc<App>>,
-    files: Cache<Handle, Arc<KnownFile>>,
+    pub small_files: Cache<[u8; 32], Bytes, ContentWeight>,
+    apps_by_key: Recent<ApiKey, Arc<App>>,
+    apps_by_id: Recent<AppId, Arc<App>>,
+    files: Recent<Handle, Arc<KnownFile>>,
     /// Counts changes of file rows; see [`Server::file`].
     changes: AtomicU64,
     garbage: Notify,
@@ -65,6 +71,16 @@ pub struct KnownFile {
     pub row: FileRow,
     /// Headers of every answer that carries its content.
     pub headers: HeaderMap,
+}
+
+/// The memory that a content takes, bytes, with some for its entry.
+#[derive(Clone)]
+pub struct ContentWeight;
+
+impl Weighter<[u8; 32], Bytes> for ContentWeight {
+    fn weight(&self, _: &[u8; 32], content: &Bytes) -> u64 {
+        content.len() as u64 + 128
+    }
 }
 
 impl Server {
@@ -85,13 +101,10 @@ impl Server {
             object_locks: ObjectLocks::default(),
             fetcher,
             metrics,
-            small_files: Cache::builder()
-                .weigher(|_, content: &Bytes| u32::try_from(content.len() + 128).unwrap_or(u32::MAX))
-                .max_capacity(SMALL_FILE_CACHE)
-                .build(),
-            apps_by_key: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
-            apps_by_id: Cache::builder().max_capacity(10_000).time_to_live(SETTINGS_TTL).build(),
-            files: Cache::builder().max_capacity(KNOWN_FILES).time_to_live(SETTINGS_TTL).build(),
+            small_files: Cache::with_weighter(SMALL_FILES, SMALL_FILE_CACHE, ContentWeight),
+            apps_by_key: Recent::new(KNOWN_APPS, SETTINGS_TTL),
+            apps_by_id: Recent::new(KNOWN_APPS, SETTINGS_TTL),
+            files: Recent::new(KNOWN_FILES, SETTINGS_TTL),
             changes: AtomicU64::new(0),
             garbage: Notify::new(),
             draining: AtomicBool::new(false),
@@ -134,7 +147,7 @@ impl Server {
         self.files.insert(*handle, file.clone());
         // A change that was committed between the look-up and the insert must not leave the old row behind.
         if self.changes.load(Ordering::Acquire) != before {
-            self.files.invalidate(handle);
+            self.files.forget(handle);
         }
         Ok(Some(file))
     }
@@ -143,13 +156,13 @@ impl Server {
     /// All rows of an exact key change together, so all are forgotten.
     pub fn files_changed(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
-        self.files.invalidate_all();
+        self.files.forget_all();
     }
 
     /// Forgets one row whose content is the same but about which more is known now.
     pub fn file_changed(&self, handle: &Handle) {
         self.changes.fetch_add(1, Ordering::AcqRel);
-        self.files.invalidate(handle);
+        self.files.forget(handle);
     }
 
     /// There is something to collect.

@@ -44,6 +44,9 @@ enum Scheme {
 fn scheme(raw: &str) -> Option<Scheme> {
     const LONGEST_ENCODED: usize = "https:".len() * 3;
     let head = &raw.as_bytes()[..raw.len().min(LONGEST_ENCODED)];
+    if !head.iter().any(|byte| b":%".contains(byte)) {
+        return None;
+    }
     let head: Vec<u8> = percent_decode(head).collect();
     let name = head.split(|byte| *byte == b':').next()?;
     if name.len() == head.len() {

@@ -42,6 +42,9 @@ const NAMES: &str = "\
     tags sfw ocr caption copyright image_sentiment text_sentiment doc_detection run_workflow \
     workflow_status preview metadata content cache store security fallback debug";
 
+/// Bytes of the longest name. Handles and API keys are longer, so most paths need no look at the list.
+const LONGEST_NAME: usize = 16;
+
 /// Spellings of single clients and what they mean (spec 10 §2.2).
 const ALIASES: [(&str, &str); 2] = [("imagesentiment", "image_sentiment"), ("round_corners", "rounded_corners")];
 
@@ -51,6 +54,9 @@ pub fn is_task_name(name: &str) -> bool {
 }
 
 fn canonical(name: &str) -> Option<&'static str> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     let alias = ALIASES.into_iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, meant)| meant);
     let mut names = NAMES.split_ascii_whitespace();
     let listed = || names.find(|known| known.eq_ignore_ascii_case(name));

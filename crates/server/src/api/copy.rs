@@ -2,7 +2,10 @@
 
 use stowage_core::{location::Location, options::StoreOptions};
 
-use super::{Answer, deliver, store::app_of};
+use super::{
+    Answer, deliver,
+    store::{app_of, destination},
+};
 use crate::{
     http::{
         ApiError,
@@ -28,9 +31,10 @@ pub async fn copy_file(context: &RequestContext) -> Answer {
     let text = context.segment("location").unwrap_or_default();
     let location = Location::parse(text)
         .ok_or_else(|| ApiError::new(http::StatusCode::BAD_REQUEST, "invalid_location", "Invalid storage location"))?;
-    let upload = remote::stored(context, &app, &authority, &context.handle()?).await?;
     let pairs = context.query.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let mut options = StoreOptions::from_pairs(pairs, false)?;
     options.location = Some(location);
-    deliver::store(context, &app, &authority, options, upload).await
+    let target = destination(context, &app, &authority, &options).await?;
+    let upload = remote::stored(context, &app, &authority, &context.handle()?).await?;
+    deliver::store(context, &app, &authority, target, options, upload).await
 }

@@ -6,7 +6,6 @@ use http::{StatusCode, header};
 use stowage_catalogue::App;
 use stowage_core::{
     delivery::{self, DeliveryPath, Source, Task, Value},
-    handle::Handle,
     media_type::MediaType,
     options::StoreOptions,
     query::Query,
@@ -17,7 +16,7 @@ use super::{
     answer::{StoredFile, json, text},
     metadata,
     read::{self, CacheLife, find},
-    store::app_of_key,
+    store::{app_of_key, destination},
 };
 use crate::{
     http::{
@@ -28,6 +27,8 @@ use crate::{
         routes::{Needs, calls_of_task},
     },
     ingest::{self, SizeLimits, Upload, remote},
+    state::KnownFile,
+    stores::Target,
 };
 
 /// Answers a delivery URL.
@@ -54,17 +55,17 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
     let plan = Plan::of(&path)?;
     let (app, own_file) = app_and_file(context, &path).await?;
     let authority = authority(context, &app, &path)?;
-    if let Some(handle) = own_file {
-        authority.check_handle(&handle)?;
+    if let Some(file) = &own_file {
+        authority.check_handle(&file.row.handle)?;
     }
     if let Some(options) = plan.store {
-        let upload = source(context, &app, &authority, &path, &options).await?;
-        return store(context, &app, &authority, options, upload).await;
+        let target = destination(context, &app, &authority, &options).await?;
+        let upload = source(context, &app, &authority, &path).await?;
+        return store(context, &app, &authority, target, options, upload).await;
     }
-    let Some(handle) = own_file else {
+    let Some(file) = own_file else {
         return Err(unsupported("delivery of an external source without a `store` task"));
     };
-    let (_, file) = find(context, &handle).await?;
     if let Some(asked) = &plan.metadata {
         let asked = if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(asked)? };
         return metadata::describe(context, &authority, &file.row, &asked).await;
@@ -142,7 +143,8 @@ fn list_of_names(task: &Task) -> Vec<String> {
         match value {
             Value::List(items) => names.extend(items.iter().map(value_text)),
             Value::Text(text) if name == "params" => names.push(text.clone()),
-            Value::Text(_) | Value::Flag => names.push(name.trim_matches(['[', ']']).to_owned()),
+            // A list without a name in front of it arrives as the name.
+            Value::Text(_) | Value::Flag => names.extend(name.trim_matches(['[', ']']).split(',').map(str::to_owned)),
         }
     }
     names
@@ -204,9 +206,12 @@ impl ContentTask {
 
 /// The app that a path speaks for, and the stored file it names. A key in front of another app's file opens it only where that
 /// app lets anybody read (spec 02 §3.2).
-async fn app_and_file(context: &RequestContext, path: &DeliveryPath) -> Result<(Arc<App>, Option<Handle>), ApiError> {
+async fn app_and_file(
+    context: &RequestContext,
+    path: &DeliveryPath,
+) -> Result<(Arc<App>, Option<Arc<KnownFile>>), ApiError> {
     if let Source::Handle(handle) = &path.source {
-        let (owner, _) = find(context, handle).await?;
+        let (owner, file) = find(context, handle).await?;
         if let Some(key) = &path.key {
             let app = app_of_key(context, key).await?;
             if app.id != owner.id {
@@ -214,11 +219,11 @@ async fn app_and_file(context: &RequestContext, path: &DeliveryPath) -> Result<(
                 return match owner.settings.security {
                     true => Err(ApiError::file_not_found()),
                     false if stores => Ok((app, None)),
-                    false => Ok((owner, Some(*handle))),
+                    false => Ok((owner, Some(file))),
                 };
             }
         }
-        return Ok((owner, Some(*handle)));
+        return Ok((owner, Some(file)));
     }
     let key = path.key.as_deref().or(context.query.get("key")).ok_or_else(|| {
         let text = match path.source {
@@ -250,13 +255,11 @@ async fn source(
     app: &App,
     authority: &Authority,
     path: &DeliveryPath,
-    _options: &StoreOptions,
 ) -> Result<Upload, ApiError> {
-    let largest = SizeLimits::of(&context.server, app, authority).largest();
     match &path.source {
         Source::Handle(handle) => remote::stored(context, app, authority, handle).await,
         Source::Url(url) | Source::Alias(url) => {
-            remote::open(context, app, authority, url, http::HeaderMap::new(), largest).await
+            remote::open(context, app, authority, url, http::HeaderMap::new()).await
         }
         Source::Workflow(_) => Err(unsupported("a workflow result as source")),
         Source::List(_) => Err(unsupported("a list of sources")),
@@ -269,11 +272,10 @@ pub async fn store(
     context: &RequestContext,
     app: &App,
     authority: &Authority,
+    target: Target,
     options: StoreOptions,
     mut upload: Upload,
 ) -> Answer {
-    let target = context.server.stores.target(app, &options).await?;
-    authority.check_new_file(options.path.as_ref().map(|path| path.as_str()), target.container.as_str())?;
     let limits = SizeLimits::of(&context.server, app, authority);
     if options.base64decode {
         upload.content = ingest::base64::decode(upload.content);

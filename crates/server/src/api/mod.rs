@@ -4,6 +4,7 @@ pub mod answer;
 pub mod copy;
 pub mod deliver;
 pub mod metadata;
+pub mod openapi;
 pub mod operations;
 pub mod process;
 pub mod read;

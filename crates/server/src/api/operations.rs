@@ -2,9 +2,8 @@
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
-use utoipa::OpenApi;
 
-use super::{Answer, answer::json};
+use super::{Answer, answer::json, openapi::openapi_json};
 use crate::http::{ResponseBody, context::RequestContext};
 
 /// State of the process.
@@ -61,34 +60,4 @@ pub async fn openapi() -> Answer {
     let mut response = Response::new(ResponseBody::from(openapi_json()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Stowage",
-        description = "Self-hosted file ingestion and delivery, wire-compatible with Filestack.",
-        license(name = "Apache-2.0")
-    ),
-    paths(
-        super::store::store_file,
-        super::copy::copy_file,
-        super::read::read_file,
-        super::metadata::read_metadata,
-        super::write::overwrite_file,
-        super::remove::delete_file,
-        super::process::process,
-        super::deliver::deliver,
-        health,
-        ready,
-        metrics,
-        openapi
-    ),
-    components(schemas(super::answer::StoredFile, super::write::OverwrittenFile, Health))
-)]
-struct Document;
-
-/// The OpenAPI 3.1 document of this version, pretty-printed.
-pub fn openapi_json() -> String {
-    Document::openapi().to_pretty_json().unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }

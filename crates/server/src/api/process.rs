@@ -6,7 +6,10 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 use stowage_core::{options::StoreOptions, policy::Call};
 
-use super::{Answer, deliver, store::app_of_key};
+use super::{
+    Answer, deliver,
+    store::{app_of_key, destination},
+};
 use crate::{
     http::{
         ApiError, RequestBody,
@@ -14,7 +17,7 @@ use crate::{
         context::RequestContext,
         routes::Needs,
     },
-    ingest::{SizeLimits, remote},
+    ingest::remote,
 };
 
 /// A command, its names already folded to lower case.
@@ -44,9 +47,9 @@ pub async fn process(context: &RequestContext, mut body: RequestBody) -> Answer 
         credentials.set_policy(policy, signature);
     }
     let authority = authorise(context, &app, Needs::WhenSecured(&[Call::Store]), &credentials)?;
-    let largest = SizeLimits::of(&context.server, &app, &authority).largest();
-    let upload = remote::open(context, &app, &authority, &command.url, command.headers, largest).await?;
-    deliver::store(context, &app, &authority, command.options, upload).await
+    let target = destination(context, &app, &authority, &command.options).await?;
+    let upload = remote::open(context, &app, &authority, &command.url, command.headers).await?;
+    deliver::store(context, &app, &authority, target, command.options, upload).await
 }
 
 impl Command {

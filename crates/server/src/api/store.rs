@@ -21,6 +21,7 @@ use crate::{
         form::{self, Content, Form},
         remote,
     },
+    stores::Target,
 };
 
 /// Stores one file from the request.
@@ -71,14 +72,11 @@ async fn store(
     options: StoreOptions,
     content: Content,
 ) -> Result<stowage_catalogue::FileRow, ApiError> {
-    let target = context.server.stores.target(app, &options).await?;
-    authority.check_new_file(options.path.as_ref().map(|path| path.as_str()), target.container.as_str())?;
+    let target = destination(context, app, authority, &options).await?;
     let limits = SizeLimits::of(&context.server, app, authority);
     let mut upload = match content {
         Content::Bytes(upload) => upload,
-        Content::Url(url) => {
-            remote::open(context, app, authority, &url, http::HeaderMap::new(), limits.largest()).await?
-        }
+        Content::Url(url) => remote::open(context, app, authority, &url, http::HeaderMap::new()).await?,
         Content::Nothing => return Err(ApiError::no_content()),
     };
     if options.base64decode {
@@ -86,6 +84,18 @@ async fn store(
         upload.length = None;
     }
     ingest::store_file(&context.server, app, target, options, upload, limits).await
+}
+
+/// Where a new file will go, if the authority allows one there. Ask before a source is opened: who may not store causes no fetch.
+pub async fn destination(
+    context: &RequestContext,
+    app: &App,
+    authority: &Authority,
+    options: &StoreOptions,
+) -> Result<Target, ApiError> {
+    let target = context.server.stores.target(app, options).await?;
+    authority.check_new_file(options.path.as_ref().map(|path| path.as_str()), target.container.as_str())?;
+    Ok(target)
 }
 
 fn location_of(context: &RequestContext) -> Result<Option<Location>, ApiError> {

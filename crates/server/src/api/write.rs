@@ -79,7 +79,7 @@ pub async fn overwrite_file(context: &RequestContext, body: RequestBody) -> Answ
         }
         Content::Url(url) => {
             authority.allow_any(&[Call::WriteUrl])?;
-            remote::open(context, &app, &authority, &url, http::HeaderMap::new(), limits.largest()).await?
+            remote::open(context, &app, &authority, &url, http::HeaderMap::new()).await?
         }
         Content::Nothing => return Err(ApiError::no_content()),
     };

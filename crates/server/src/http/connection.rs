@@ -4,8 +4,11 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -26,6 +29,9 @@ use crate::state::Server;
 
 /// Largest chunk that hyper reads from a connection at once, bytes: large enough for fast uploads, small enough for many connections.
 const READ_BUFFER: usize = 256 * 1024;
+
+/// Longest time that a client which was answered early may go on sending.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves until `stop` resolves, then lets running requests finish for at most the configured drain time.
 pub async fn run(server: Arc<Server>, listener: TcpListener, stop: impl Future<Output = ()>) {
@@ -53,12 +59,13 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, stop: impl Future<O
         };
         let _ = stream.set_nodelay(true);
         let limits = &server.config.limits;
-        let io = TokioIo::new(WatchedStream::new(stream, limits.idle_timeout));
+        let still_sending = Arc::new(AtomicBool::new(false));
+        let io = TokioIo::new(WatchedStream::new(stream, limits.idle_timeout, still_sending.clone()));
         let service = {
             let server = server.clone();
             service_fn(move |request| {
-                let server = server.clone();
-                async move { Ok::<_, std::convert::Infallible>(answer(server, peer, request).await) }
+                let (server, still_sending) = (server.clone(), still_sending.clone());
+                async move { Ok::<_, std::convert::Infallible>(answer(server, peer, request, &still_sending).await) }
             })
         };
         let connection = http1::Builder::new()
@@ -83,16 +90,35 @@ pub async fn run(server: Arc<Server>, listener: TcpListener, stop: impl Future<O
     }
 }
 
-/// A connection whose peer must keep taking what is sent to it (slow readers, threat L1).
+/// A connection whose peer must keep taking what is sent to it (slow readers, threat L1), and which does not close under a peer
+/// that is still sending: unread bytes would reset the connection before the peer has read its answer.
 struct WatchedStream {
     stream: TcpStream,
     stall_timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
+    still_sending: Arc<AtomicBool>,
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl WatchedStream {
-    fn new(stream: TcpStream, stall_timeout: Duration) -> Self {
-        Self { stream, stall_timeout, deadline: None }
+    fn new(stream: TcpStream, stall_timeout: Duration, still_sending: Arc<AtomicBool>) -> Self {
+        Self { stream, stall_timeout, deadline: None, still_sending, lingering: None }
+    }
+
+    /// Takes and forgets what still comes, until the peer closes or has had its time.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let lingering = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        let mut scratch = [0; 16 * 1024];
+        loop {
+            if lingering.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -142,6 +168,10 @@ impl AsyncWrite for WatchedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        if self.still_sending.load(Ordering::Relaxed) {
+            ready!(self.linger(context));
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -9,7 +9,15 @@ pub mod error;
 pub mod headers;
 pub mod routes;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 pub use body::{BodyError, RequestBody, ResponseBody};
 pub use error::{ApiError, ErrorFormat};
@@ -24,14 +32,22 @@ use self::{
 };
 use crate::{api, state::Server};
 
-/// Bytes of an unread body that are still taken so that the client can read an early answer.
-const DRAIN_LIMIT: u64 = 8 * 1024 * 1024;
+/// Bytes of an unread body that are still taken so that the connection can serve the next request.
+const DRAIN_LIMIT: u64 = 256 * 1024;
+
+/// Longest time that they are waited for.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// Code of a read that met an overwrite.
 pub const FILE_CHANGED: &str = "file_changed";
 
-/// Answers one request.
-pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Incoming>) -> Response<ResponseBody> {
+/// Answers one request. Sets `still_sending` when the client may be sending a body that nobody will read.
+pub async fn answer(
+    server: Arc<Server>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+    still_sending: &AtomicBool,
+) -> Response<ResponseBody> {
     let started = Instant::now();
     let _live = server.metrics.request();
     let request_id = request_id();
@@ -46,7 +62,8 @@ pub async fn answer(server: Arc<Server>, peer: SocketAddr, request: Request<Inco
     let status = response.status();
     finish(response.headers_mut(), &request_id, &cross_origin);
     if status.is_client_error() || status.is_server_error() {
-        settle_body(body, waits_for_continue, response.headers_mut()).await;
+        let unread = settle_body(body, waits_for_continue, response.headers_mut()).await;
+        still_sending.store(unread, Ordering::Relaxed);
     }
     let elapsed = started.elapsed();
     server.metrics.answered(operation, status.as_u16(), elapsed);
@@ -72,16 +89,20 @@ fn finish(headers: &mut HeaderMap, request_id: &str, cross_origin: &CrossOrigin)
     }
 }
 
-/// After an early error, takes what the client is still sending (closing with unread bytes would reset the connection under the
-/// answer), or announces that the connection ends.
-async fn settle_body(body: RequestBody, waits_for_continue: bool, headers: &mut HeaderMap) {
+/// After an early error, takes the little that the client is still sending, or announces that the connection ends and has it linger.
+async fn settle_body(body: RequestBody, waits_for_continue: bool, headers: &mut HeaderMap) -> bool {
     let left = body.length.map_or(DRAIN_LIMIT, |length| length.saturating_sub(body.received()));
+    if left == 0 {
+        return false;
+    }
     // A client that waits for `100 Continue` sends nothing more once it has an answer.
     let sends = body.received() > 0 || !waits_for_continue;
-    let ended = left <= DRAIN_LIMIT && sends && body.drain(DRAIN_LIMIT).await.unwrap_or(false);
-    if !ended && left > 0 {
+    let drained = async { tokio::time::timeout(DRAIN_TIME, body.drain(DRAIN_LIMIT)).await };
+    let ended = left <= DRAIN_LIMIT && sends && matches!(drained.await, Ok(Ok(true)));
+    if !ended {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    !ended
 }
 
 /// Finds the route and runs its handler within the limits of the server.
@@ -194,10 +215,9 @@ fn check_size(server: &Server, parts: &http::request::Parts) -> Result<(), ApiEr
     Ok(())
 }
 
+/// Unlike any other; the standard library's seeds take no system call.
 fn request_id() -> String {
-    let mut random = [0; 8];
-    crate::ingest::fill_random(&mut random);
-    hex::encode(random)
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 /// A policy in a path is a bearer token: it stays out of the log (threat I6).

@@ -185,6 +185,11 @@ pub fn resolve<'a>(role: HostRole, method: &Method, path: &'a str) -> Resolved<'
 }
 
 fn matches<'a>(pattern: &'static str, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+    // Nearly all rows are ruled out by how they begin.
+    let beginning = pattern.split_once('{').map_or(pattern, |(beginning, _)| beginning);
+    if !path.starts_with(beginning) {
+        return None;
+    }
     let mut found = Vec::new();
     let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
     for expected in pattern.split('/') {

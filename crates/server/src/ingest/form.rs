@@ -21,7 +21,7 @@ const MAX_EPILOGUE: u64 = 64 * 1024;
 
 /// A request body, recognised.
 pub struct Form {
-    /// Text fields before the content (multipart), all fields (urlencoded), none otherwise.
+    /// Text fields before the content (multipart), all fields (urlencoded), texts and flags (JSON command), none otherwise.
     pub fields: Query,
     /// Store options of a JSON command.
     pub json: Map<String, Value>,
@@ -141,13 +141,23 @@ fn command(is_json: bool, text: &[u8], limits: &Limits) -> Result<Option<Form>, 
             return Ok(None);
         };
         let content = Content::Url(url.to_owned());
-        return Ok(Some(Form { fields: Query::default(), json: object, content }));
+        return Ok(Some(Form { fields: texts_and_flags(&object), json: object, content }));
     }
     let Ok(text) = std::str::from_utf8(text) else { return Ok(None) };
     let Ok(fields) = Query::parse(text, limits.max_fields) else { return Ok(None) };
     let Some(url) = fields.get("url") else { return Ok(None) };
     let content = Content::Url(url.to_owned());
     Ok(Some(Form { fields, json: Map::new(), content }))
+}
+
+/// The members that could as well be fields of a form: key, credentials, most options.
+fn texts_and_flags(object: &Map<String, Value>) -> Query {
+    let pairs = object.iter().filter_map(|(name, value)| match value {
+        Value::String(text) => Some((name.clone(), text.clone())),
+        Value::Bool(flag) => Some((name.clone(), flag.to_string())),
+        _ => None,
+    });
+    Query::from_pairs(pairs.collect())
 }
 
 /// `scheme:…`; a document whose `url` is a relative path is a file, not a command.

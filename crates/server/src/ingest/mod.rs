@@ -79,11 +79,6 @@ impl SizeLimits {
         Self { minimum: minimum.unwrap_or(0), maximum, policy_maximum }
     }
 
-    /// The largest size that passes.
-    pub fn largest(&self) -> u64 {
-        self.maximum.min(self.policy_maximum.unwrap_or(u64::MAX))
-    }
-
     fn check_at_most(&self, size: u64) -> Result<(), ApiError> {
         if let Some(limit) = self.policy_maximum.filter(|limit| size > *limit) {
             return Err(ApiError::new(
@@ -153,7 +148,7 @@ pub async fn store_file(
 ) -> Result<FileRow, ApiError> {
     let mut upload = upload;
     let handle = Handle::random(fill_random);
-    let head = read_head(&mut upload.content, limits).await?;
+    let head = read_head(&mut upload, limits).await?;
     let filename_given = naming::filename(&options, &upload);
     let media_type = naming::media_type(&options, &upload, filename_given.as_ref(), &head.bytes);
     let filename = match filename_given {
@@ -225,7 +220,7 @@ pub async fn overwrite_file(
     limits: SizeLimits,
 ) -> Result<FileRow, ApiError> {
     let store = server.stores.by_id(row.store).await?;
-    let head = read_head(&mut upload.content, limits).await?;
+    let head = read_head(&mut upload, limits).await?;
     let kept = match &mimetype {
         Some(asked) => asked.clone(),
         None => MediaType::parse(&row.mimetype).unwrap_or_else(|_| MediaType::octet_stream()),
@@ -295,30 +290,28 @@ impl Head {
     }
 }
 
-async fn read_head(content: &mut ContentStream, limits: SizeLimits) -> Result<Head, ApiError> {
+async fn read_head(upload: &mut Upload, limits: SizeLimits) -> Result<Head, ApiError> {
+    // Before the first byte is asked for: a client that waits for `100 Continue` sends none in vain.
+    limits.check_at_most(upload.length.unwrap_or(0))?;
+    let content = &mut upload.content;
     let Some(first) = content.next().await else { return Ok(Head { bytes: Bytes::new(), complete: true }) };
     let first = first?;
-    let mut more = BytesMut::new();
+    limits.check_at_most(first.len() as u64)?;
+    if first.len() >= stowage_media::SNIFF_BYTES {
+        return Ok(Head { bytes: first, complete: false });
+    }
+    let Some(second) = content.next().await else { return Ok(Head { bytes: first, complete: true }) };
+    let mut gathered = BytesMut::from(first);
+    gathered.extend_from_slice(&second?);
     let mut complete = false;
-    while first.len() + more.len() < stowage_media::SNIFF_BYTES {
-        limits.check_at_most((first.len() + more.len()) as u64)?;
+    while gathered.len() < stowage_media::SNIFF_BYTES && !complete {
+        limits.check_at_most(gathered.len() as u64)?;
         match content.next().await {
-            Some(chunk) => {
-                if more.is_empty() {
-                    more.extend_from_slice(&first);
-                }
-                more.extend_from_slice(&chunk?);
-            }
-            None => {
-                complete = true;
-                break;
-            }
-        }
-        if more.len() >= stowage_media::SNIFF_BYTES {
-            break;
+            Some(chunk) => gathered.extend_from_slice(&chunk?),
+            None => complete = true,
         }
     }
-    Ok(Head { bytes: if more.is_empty() { first } else { more.freeze() }, complete })
+    Ok(Head { bytes: gathered.freeze(), complete })
 }
 
 fn check_type(app: &App, media_type: &MediaType, head: &[u8]) -> Result<(), ApiError> {
@@ -348,9 +341,6 @@ async fn receive(
     upload: &mut Upload,
     limits: SizeLimits,
 ) -> Result<Received, ApiError> {
-    if let Some(length) = meta.length {
-        limits.check_at_most(length)?;
-    }
     let reservation = match store.driver.planned_id(key) {
         Some(object) => Some(reserve(server, store, &object).await?),
         None => None,

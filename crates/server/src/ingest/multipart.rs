@@ -28,6 +28,9 @@ const FIELDS_TOGETHER: usize = 16;
 /// Longest boundary, characters (RFC 2046 §5.1.1).
 const MAX_BOUNDARY: usize = 70;
 
+/// The field that holds the file.
+const FILE_FIELD: &str = "fileUpload";
+
 /// Form fields that would come too late behind the file, because the store is chosen before the first byte is written.
 const OPTION_FIELDS: &[&str] = &[
     "key",
@@ -81,7 +84,7 @@ pub async fn read(content_type: &str, body: ContentStream, limits: FormLimits) -
     let mut fields = Query::default();
     while let Some(field) = parts.next().await? {
         let name = field.name().unwrap_or_default().to_owned();
-        if name == "fileUpload" || (field.file_name().is_some() && fields.get("url").is_none()) {
+        if name == FILE_FIELD || (field.file_name().is_some() && fields.get("url").is_none()) {
             return Ok(MultipartForm { fields, file: Some(file_part(parts, field)) });
         }
         let value = parts.text(field, &name).await?;
@@ -90,7 +93,8 @@ pub async fn read(content_type: &str, body: ContentStream, limits: FormLimits) -
     Ok(MultipartForm { fields, file: None })
 }
 
-fn file_part(parts: Parts, field: Field<'static>) -> FilePart {
+fn file_part(mut parts: Parts, field: Field<'static>) -> FilePart {
+    parts.took_makeshift = field.name() != Some(FILE_FIELD);
     let text = |name| field.headers().get(name).and_then(|value| value.to_str().ok());
     let name_hint = text(header::CONTENT_DISPOSITION).and_then(stowage_core::disposition::filename_of);
     // A name in raw UTF-8 is no text to the header's type, but multer reads it.
@@ -114,6 +118,8 @@ struct Parts {
     taken: Arc<AtomicUsize>,
     parts_left: usize,
     text_left: usize,
+    /// The file is not in `fileUpload`, only the first part with a file name.
+    took_makeshift: bool,
     limits: FormLimits,
 }
 
@@ -122,7 +128,14 @@ impl Parts {
         let taken = Arc::new(AtomicUsize::new(0));
         let input = Metered { body, taken: taken.clone(), must_wait: false };
         let text_left = limits.max_field_bytes.saturating_mul(FIELDS_TOGETHER);
-        Self { multipart: Multipart::new(input, boundary), taken, parts_left: limits.max_fields, text_left, limits }
+        Self {
+            multipart: Multipart::new(input, boundary),
+            taken,
+            parts_left: limits.max_fields,
+            text_left,
+            took_makeshift: false,
+            limits,
+        }
     }
 
     async fn next(&mut self) -> Result<Option<Field<'static>>, ApiError> {
@@ -165,14 +178,16 @@ impl Parts {
         String::from_utf8(text).map_err(|_| invalid("it must be UTF-8 text".to_owned()))
     }
 
-    /// Reads to the closing boundary: a form that was cut off is never stored.
+    /// Reads to the closing boundary: a form that was cut off is never stored. Nor is one whose `fileUpload` or `url` comes behind
+    /// another file that was taken for want of them.
     async fn finish(&mut self) -> Result<(), ApiError> {
         while let Some(field) = self.next().await? {
             let name = field.name().unwrap_or_default().to_owned();
-            if OPTION_FIELDS.iter().any(|option| name.eq_ignore_ascii_case(option)) {
+            let is_better = self.took_makeshift && (name == FILE_FIELD || name == "url");
+            if is_better || OPTION_FIELDS.iter().any(|option| name.eq_ignore_ascii_case(option)) {
                 return Err(ApiError::invalid_parameter(
-                    &name.to_ascii_lowercase(),
-                    "it stands behind the file; put it before `fileUpload` or into the query",
+                    &name,
+                    "it stands behind the file; put it in front of it (an option also into the query)",
                 ));
             }
             self.skip(field).await?;

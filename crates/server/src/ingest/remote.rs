@@ -14,14 +14,13 @@ use crate::{
     http::{ApiError, ResponseBody, authorise::Authority, context::RequestContext},
 };
 
-/// Opens what a URL names as an upload.
+/// Opens what a URL names as an upload. The bounds of app and policy are those of every upload, kept while it streams.
 pub async fn open(
     context: &RequestContext,
     app: &App,
     authority: &Authority,
     url: &str,
     headers: HeaderMap,
-    largest: u64,
 ) -> Result<Upload, ApiError> {
     authority.check_url(url)?;
     if url.starts_with("src://") {
@@ -34,7 +33,7 @@ pub async fn open(
     if let Some(handle) = own_handle(context, url) {
         return stored(context, app, authority, &handle).await;
     }
-    let fetched = context.server.fetcher.get(url, headers, Some(largest)).await?;
+    let fetched = context.server.fetcher.get(url, headers, None).await?;
     Ok(Upload {
         name_hint: fetched.content_disposition.as_deref().and_then(stowage_core::disposition::filename_of),
         type_hint: fetched.content_type,
