@@ -1,9 +1,21 @@
 //! Real servers and hostile peers for tests. Development only.
 
+mod azurite;
+mod double;
+mod dropbox;
+mod gcs;
+mod installed;
+mod moto;
 mod origin;
 mod s3;
 mod server;
+mod swift;
 
+pub use azurite::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite};
+pub use dropbox::Dropbox;
+pub use gcs::GcsServer;
+pub use moto::Moto;
 pub use origin::{Origin, Received, Reply};
 pub use s3::{S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3Server};
 pub use server::{App, Stowage, client};
+pub use swift::{Identity, IdentityAnswer, SwiftServer};

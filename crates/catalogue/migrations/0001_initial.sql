@@ -20,13 +20,15 @@ CREATE TABLE apps (
 CREATE TABLE stores (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     app INTEGER NOT NULL,
-    location TEXT NOT NULL,
+    name TEXT NOT NULL,
+    location TEXT,
     provider TEXT NOT NULL,
     config BLOB NOT NULL,
     current INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 
-CREATE UNIQUE INDEX stores_current ON stores (app, location) WHERE current = 1;
+CREATE UNIQUE INDEX stores_name ON stores (app, name) WHERE current = 1;
+CREATE UNIQUE INDEX stores_location ON stores (app, location) WHERE current = 1 AND location IS NOT NULL;
 
 -- An ordinary rowid table: rows are appended, only the short index entries land at random places.
 CREATE TABLE files (

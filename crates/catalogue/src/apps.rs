@@ -13,7 +13,7 @@ use crate::{
     random::draw,
     sealed::{Place, Sealer},
     stores,
-    types::{App, AppId},
+    types::{App, AppId, NewStore},
 };
 
 const LONGEST_NAME: usize = 100;
@@ -37,8 +37,7 @@ pub(crate) fn create(
     let id = connection.last_insert_rowid();
     let secret = rotate_secret(connection, sealer, id)?;
     for location in [Location::S3, Location::Local] {
-        let config = serde_json::json!({});
-        stores::put(connection, sealer, id, location, stores::LOCAL, &config)?;
+        stores::put(connection, sealer, id, &NewStore::built_in(location))?;
     }
     Ok(App { id, name: name.to_owned(), key, secret, settings, created })
 }
@@ -47,7 +46,7 @@ fn valid_name(name: &str) -> Result<&str> {
     let name = name.trim();
     let length = name.chars().count();
     if length == 0 || length > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(CatalogueError::InvalidName);
+        return Err(CatalogueError::InvalidName("an app's name has 1 to 100 characters and no control characters"));
     }
     Ok(name)
 }

@@ -11,8 +11,8 @@ pub enum CatalogueError {
     #[error("an app named `{0}` exists already")]
     NameTaken(String),
     /// The app name breaks the rule in the text.
-    #[error("an app's name has 1 to 100 characters and no control characters")]
-    InvalidName,
+    #[error("{0}")]
+    InvalidName(&'static str),
     /// No such app / file.
     #[error("not found")]
     NotFound,

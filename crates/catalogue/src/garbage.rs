@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use crate::{
     error::{CatalogueError, Result},
     stores,
-    types::{AppId, Garbage, StoreId},
+    types::{AppId, Garbage, LOCAL, StoreId},
 };
 
 /// Hands an object to garbage, due at once, unless a live file uses it.
@@ -134,5 +134,5 @@ pub(crate) fn local_objects_known(connection: &Connection, objects: &[String]) -
              OR EXISTS (SELECT 1 FROM garbage JOIN stores ON stores.id = garbage.store
                         WHERE garbage.object = ?1 AND stores.provider = ?2)",
     )?;
-    objects.iter().map(|object| Ok(statement.query_row([object.as_str(), stores::LOCAL], |row| row.get(0))?)).collect()
+    objects.iter().map(|object| Ok(statement.query_row([object.as_str(), LOCAL], |row| row.get(0))?)).collect()
 }

@@ -27,12 +27,11 @@ use rusqlite::Connection;
 use stowage_core::{
     app::AppSettings,
     handle::{ApiKey, AppSecret, Handle},
-    location::Location,
 };
 
 pub use error::CatalogueError;
 pub use master_key::MasterKey;
-pub use types::{App, AppId, FileRow, Garbage, NewContent, Statistics, StoreId, StoreRow};
+pub use types::{App, AppId, FileRow, Garbage, NewContent, NewStore, Statistics, StoreId, StoreRow};
 
 use error::Result;
 use readers::Readers;
@@ -116,18 +115,18 @@ impl Catalogue {
         self.writer.submit(move |connection| apps::delete(connection, id, force)).await
     }
 
-    /// Adds or replaces the store of a location. A replaced store that files still use keeps serving them (the old row stays, no longer current).
-    /// An equal current store is kept and its id returned. `NotFound` for an unknown app.
-    pub async fn put_store(
-        &self,
-        app: AppId,
-        location: Location,
-        provider: &str,
-        config: serde_json::Value,
-    ) -> Result<StoreId, CatalogueError> {
+    /// Adds a store, or replaces the one of the same name. A replaced store that files still use keeps serving them (the old row stays, no
+    /// longer current); an equal one is kept and its id returned. If the new store has a location, it serves it from now on, and the one that
+    /// did goes on under its name alone. Errors: `InvalidName`, `NotFound` for an unknown app.
+    pub async fn put_store(&self, app: AppId, store: NewStore) -> Result<StoreId, CatalogueError> {
         let sealer = Arc::clone(&self.sealer);
-        let provider = provider.to_owned();
-        self.writer.submit(move |connection| stores::put(connection, &sealer, app, location, &provider, &config)).await
+        self.writer.submit(move |connection| stores::put(connection, &sealer, app, &store)).await
+    }
+    /// Gives a store other settings in place: files that it holds are reached with them too (changed credentials, an added container).
+    /// `NotFound` for an unknown store.
+    pub async fn reconfigure_store(&self, id: StoreId, config: serde_json::Value) -> Result<(), CatalogueError> {
+        let sealer = Arc::clone(&self.sealer);
+        self.writer.submit(move |connection| stores::reconfigure(connection, &sealer, id, &config)).await
     }
     /// Current stores of an app.
     pub async fn stores(&self, app: AppId) -> Result<Vec<StoreRow>, CatalogueError> {
@@ -137,9 +136,10 @@ impl Catalogue {
     pub async fn store(&self, id: StoreId) -> Result<Option<StoreRow>, CatalogueError> {
         self.read(move |connection, sealer| stores::by_id(connection, sealer, id)).await
     }
-    /// Removes the location's store for new files; returns false if there was none.
-    pub async fn remove_store(&self, app: AppId, location: Location) -> Result<bool, CatalogueError> {
-        self.writer.submit(move |connection| stores::remove(connection, app, location)).await
+    /// Takes a store out of use for new files; those it holds stay readable. False if the app has none of this name.
+    pub async fn remove_store(&self, app: AppId, name: &str) -> Result<bool, CatalogueError> {
+        let name = name.to_owned();
+        self.writer.submit(move |connection| stores::remove(connection, app, &name)).await
     }
 
     /// Commits a new file: durable when it returns. If other live rows have the same (store, container, key), they are pointed at the new content too

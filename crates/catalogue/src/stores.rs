@@ -7,52 +7,67 @@ use stowage_core::location::Location;
 use crate::{
     error::{CatalogueError, Result},
     sealed::{Place, Sealer},
-    types::{AppId, StoreId, StoreRow},
+    types::{AppId, NewStore, StoreId, StoreRow},
 };
 
-/// The driver of the built-in stores; those of all apps share one place on disk.
-pub(crate) const LOCAL: &str = "local";
+const COLUMNS: &str = "id, app, name, location, provider, config";
 
-const COLUMNS: &str = "id, app, location, provider, config";
-
-/// Makes a store the current one of its location. An equal current store is kept, so that asking twice changes nothing.
-pub(crate) fn put(
-    connection: &Connection,
-    sealer: &Sealer,
-    app: AppId,
-    location: Location,
-    provider: &str,
-    config: &Value,
-) -> Result<StoreId> {
+/// Makes a store the current one of its name, and of its location if it has one.
+pub(crate) fn put(connection: &Connection, sealer: &Sealer, app: AppId, store: &NewStore) -> Result<StoreId> {
     let known = connection.prepare_cached("SELECT 1 FROM apps WHERE id = ?1")?.exists([app])?;
     if !known {
         return Err(CatalogueError::NotFound);
     }
-    let current = current(connection, sealer, app)?.into_iter().find(|store| store.location == location);
-    if let Some(store) = current {
-        if store.provider == provider && store.config == *config {
-            return Ok(store.id);
-        }
-        remove(connection, app, location)?;
+    let name = checked_name(&store.name)?;
+    if let Some(location) = store.location {
+        release_location(connection, app, location)?;
     }
-    insert(connection, sealer, app, location, provider, config)
+    let current = current(connection, sealer, app)?.into_iter().find(|current| current.name == name);
+    if let Some(current) = current {
+        if current.provider == store.provider && current.config == store.config {
+            connection
+                .prepare_cached("UPDATE stores SET location = ?2 WHERE id = ?1")?
+                .execute(params![current.id, store.location.map(Location::as_str)])?;
+            return Ok(current.id);
+        }
+        remove(connection, app, name)?;
+    }
+    insert(connection, sealer, app, name, store)
 }
 
-fn insert(
-    connection: &Connection,
-    sealer: &Sealer,
-    app: AppId,
-    location: Location,
-    provider: &str,
-    config: &Value,
-) -> Result<StoreId> {
+fn release_location(connection: &Connection, app: AppId, location: Location) -> Result<()> {
     connection
-        .prepare_cached("INSERT INTO stores (app, location, provider, config) VALUES (?1, ?2, ?3, x'')")?
-        .execute(params![app, location.as_str(), provider])?;
+        .prepare_cached("UPDATE stores SET location = NULL WHERE app = ?1 AND location = ?2 AND current = 1")?
+        .execute(params![app, location.as_str()])?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, sealer: &Sealer, app: AppId, name: &str, store: &NewStore) -> Result<StoreId> {
+    connection
+        .prepare_cached("INSERT INTO stores (app, name, location, provider, config) VALUES (?1, ?2, ?3, ?4, x'')")?
+        .execute(params![app, name, store.location.map(Location::as_str), store.provider])?;
     let id = connection.last_insert_rowid();
-    let sealed = sealer.seal(Place::StoreConfig(id), config.to_string().as_bytes())?;
-    connection.prepare_cached("UPDATE stores SET config = ?2 WHERE id = ?1")?.execute(params![id, sealed])?;
+    reconfigure(connection, sealer, id, &store.config)?;
     Ok(id)
+}
+
+pub(crate) fn reconfigure(connection: &Connection, sealer: &Sealer, id: StoreId, config: &Value) -> Result<()> {
+    let sealed = sealer.seal(Place::StoreConfig(id), config.to_string().as_bytes())?;
+    let changed =
+        connection.prepare_cached("UPDATE stores SET config = ?2 WHERE id = ?1")?.execute(params![id, sealed])?;
+    if changed == 0 { Err(CatalogueError::NotFound) } else { Ok(()) }
+}
+
+/// A name stands in URLs (`src://NAME/path`) and on command lines.
+fn checked_name(name: &str) -> Result<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if (1..=64).contains(&name.len())
+        && name.bytes().all(plain)
+        && name.bytes().any(|byte| byte.is_ascii_alphanumeric())
+    {
+        return Ok(name);
+    }
+    Err(CatalogueError::InvalidName("a store's name has 1 to 64 letters, digits, `-`, `_` and `.`"))
 }
 
 pub(crate) fn current(connection: &Connection, sealer: &Sealer, app: AppId) -> Result<Vec<StoreRow>> {
@@ -71,10 +86,10 @@ pub(crate) fn by_id(connection: &Connection, sealer: &Sealer, id: StoreId) -> Re
 }
 
 /// The row stays even if no file uses it: an upload that is under way may still commit to it.
-pub(crate) fn remove(connection: &Connection, app: AppId, location: Location) -> Result<bool> {
+pub(crate) fn remove(connection: &Connection, app: AppId, name: &str) -> Result<bool> {
     let changed = connection
-        .prepare_cached("UPDATE stores SET current = 0 WHERE app = ?1 AND location = ?2 AND current = 1")?
-        .execute(params![app, location.as_str()])?;
+        .prepare_cached("UPDATE stores SET current = 0 WHERE app = ?1 AND name = ?2 AND current = 1")?
+        .execute(params![app, name])?;
     Ok(changed > 0)
 }
 
@@ -111,14 +126,15 @@ pub(crate) fn check_owner(connection: &Connection, store: StoreId, app: AppId) -
 
 fn from_row(row: &Row<'_>, sealer: &Sealer) -> Result<StoreRow> {
     let id = row.get(0)?;
-    let location: String = row.get(2)?;
-    let sealed: Vec<u8> = row.get(4)?;
+    let location: Option<String> = row.get(3)?;
+    let sealed: Vec<u8> = row.get(5)?;
     let config = sealer.open(Place::StoreConfig(id), &sealed)?;
     Ok(StoreRow {
         id,
         app: row.get(1)?,
-        location: parse_location(&location)?,
-        provider: row.get(3)?,
+        name: row.get(2)?,
+        location: location.as_deref().map(parse_location).transpose()?,
+        provider: row.get(4)?,
         config: serde_json::from_slice(&config).map_err(CatalogueError::internal)?,
     })
 }

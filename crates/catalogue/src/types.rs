@@ -13,6 +13,9 @@ pub type AppId = i64;
 /// Row id of a configured store.
 pub type StoreId = i64;
 
+/// The driver of the built-in stores; those of all apps share one place on disk.
+pub(crate) const LOCAL: &str = "local";
+
 /// One application, its secret unsealed.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -30,19 +33,42 @@ pub struct App {
     pub created: i64,
 }
 
-/// A store configured for one location of one app; `config` is the driver's JSON, sealed at rest.
+/// A store of an app; `config` is the driver's JSON, sealed at rest.
 #[derive(Clone)]
 pub struct StoreRow {
     /// Row id.
     pub id: StoreId,
     /// Owner.
     pub app: AppId,
-    /// Location it serves.
-    pub location: Location,
-    /// Driver name: `local` or `s3`.
+    /// Operator's name for it, unique among the current stores of the app; also the alias in `src://NAME/path`.
+    pub name: String,
+    /// Location whose requests it serves; `None`: only by its name.
+    pub location: Option<Location>,
+    /// Name of the driver.
     pub provider: String,
     /// Driver settings (may hold credentials; Debug masks it).
     pub config: serde_json::Value,
+}
+
+/// A store to be added.
+#[derive(Clone)]
+pub struct NewStore {
+    /// 1 to 64 letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Location that it is to serve.
+    pub location: Option<Location>,
+    /// Name of the driver.
+    pub provider: String,
+    /// Driver settings.
+    pub config: serde_json::Value,
+}
+
+impl NewStore {
+    /// The server's own disk behind a location, under the location's name.
+    pub fn built_in(location: Location) -> Self {
+        let config = serde_json::json!({});
+        Self { name: location.to_string(), location: Some(location), provider: LOCAL.to_owned(), config }
+    }
 }
 
 impl fmt::Debug for StoreRow {
@@ -51,6 +77,7 @@ impl fmt::Debug for StoreRow {
             .debug_struct("StoreRow")
             .field("id", &self.id)
             .field("app", &self.app)
+            .field("name", &self.name)
             .field("location", &self.location)
             .field("provider", &self.provider)
             .field("config", &"***")

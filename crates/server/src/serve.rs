@@ -60,6 +60,12 @@ pub fn open_catalogue(config: &Config) -> Result<Catalogue, ServeError> {
     Ok(Catalogue::open(&data.join("catalogue.sqlite"), master_key)?)
 }
 
+/// The embedded store for a command that runs beside the server: what it leaves behind counts as older than any run.
+pub fn open_local_store(config: &Config) -> Result<LocalStore, ServeError> {
+    LocalStore::open(&config.data.join("objects"), 0)
+        .map_err(|cause| ServeError::Data { path: config.data.display().to_string(), cause })
+}
+
 /// Runs the server until SIGTERM or SIGINT; `ready` is called with the address once requests are answered.
 pub async fn serve(config: Config, ready: impl FnOnce(SocketAddr) + Send) -> Result<(), ServeError> {
     let catalogue = open_catalogue(&config)?;

@@ -1,9 +1,13 @@
 //! From a location or a catalogue row to the driver that holds the bytes.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use moka::future::Cache;
-use stowage_catalogue::{App, Catalogue, StoreId, StoreRow};
+use serde_json::Value;
+use stowage_catalogue::{App, AppId, Catalogue, StoreId, StoreRow};
 use stowage_core::{
     location::{Access, ContainerName, Location},
     options::StoreOptions,
@@ -11,7 +15,7 @@ use stowage_core::{
 use stowage_store::{
     BlobStore,
     local::LocalStore,
-    object::{S3Config, S3Store},
+    registry::{Containers, Provider},
 };
 
 use crate::{http::ApiError, state::SETTINGS_TTL};
@@ -23,34 +27,31 @@ pub const LOCAL_CONTAINER: &str = "stowage";
 pub struct OpenStore {
     /// Row id.
     pub id: StoreId,
-    /// Location it serves.
-    pub location: Location,
     /// Its driver.
     pub driver: Arc<dyn BlobStore>,
     containers: Containers,
-}
-
-enum Containers {
-    /// Names without a meaning outside the catalogue: any will do.
-    Any,
-    /// Real buckets: the default one and those the operator added.
-    Listed { default: String, others: Vec<String> },
+    /// What it was opened with.
+    settings: Value,
 }
 
 /// Where one file will go.
 pub struct Target {
     /// The store.
     pub store: Arc<OpenStore>,
+    /// The location that it serves.
+    pub location: Location,
     /// The container inside it.
     pub container: ContainerName,
 }
 
-/// Opens stores. Which store an app uses is asked again each second, so that changes made beside the running server are noticed.
+/// Opens stores. What is configured is asked again each second, so that changes made beside the running server are noticed.
 pub struct Stores {
     catalogue: Catalogue,
     local: LocalStore,
     by_id: Cache<StoreId, Arc<OpenStore>>,
-    of_app: Cache<i64, Arc<Vec<StoreRow>>>,
+    of_app: Cache<AppId, Arc<Vec<StoreRow>>>,
+    /// Drivers live on while their settings stay the same: they hold connections and tokens.
+    opened: Mutex<HashMap<StoreId, Arc<OpenStore>>>,
 }
 
 impl Stores {
@@ -59,9 +60,9 @@ impl Stores {
         Self {
             catalogue,
             local,
-            // Changed settings make a new row, so what is known of a row stays true.
-            by_id: Cache::builder().max_capacity(1_000).build(),
+            by_id: Cache::builder().max_capacity(1_000).time_to_live(SETTINGS_TTL).build(),
             of_app: Cache::builder().max_capacity(1_000).time_to_live(SETTINGS_TTL).build(),
+            opened: Mutex::default(),
         }
     }
 
@@ -91,7 +92,7 @@ impl Stores {
                 format!("Invalid storage location: this app may not store to `{location}`"),
             ));
         }
-        let row = self.rows(app).await?.iter().find(|row| row.location == location).cloned();
+        let row = self.rows(app).await?.iter().find(|row| row.location == Some(location)).cloned();
         let row = row.ok_or_else(|| {
             ApiError::new(
                 http::StatusCode::BAD_REQUEST,
@@ -112,8 +113,16 @@ impl Stores {
                 format!("the store behind `{location}` has no public access; leave it out or send `private`"),
             ));
         }
-        let container = store.container(app, options.container.as_ref())?;
-        Ok(Target { store, container })
+        let container = store.container(app, options.container.as_ref()).await?;
+        Ok(Target { store, location, container })
+    }
+
+    /// The store behind `src://NAME/…` (spec 02 §3.4).
+    pub async fn named(&self, app: &App, name: &str) -> Result<Option<Arc<OpenStore>>, ApiError> {
+        match self.rows(app).await?.iter().find(|row| row.name == name).cloned() {
+            Some(row) => Ok(Some(self.open(row).await?)),
+            None => Ok(None),
+        }
     }
 
     async fn rows(&self, app: &App) -> Result<Arc<Vec<StoreRow>>, ApiError> {
@@ -126,43 +135,58 @@ impl Stores {
     }
 
     async fn open(&self, row: StoreRow) -> Result<Arc<OpenStore>, ApiError> {
-        let (driver, containers): (Arc<dyn BlobStore>, _) = match row.provider.as_str() {
-            "local" => (Arc::new(self.local.clone()), Containers::Any),
-            "s3" => {
-                let config: S3Config = serde_json::from_value(row.config)
-                    .map_err(|error| ApiError::internal(format!("settings of store {}: {error}", row.id)))?;
-                let containers =
-                    Containers::Listed { default: config.bucket.clone(), others: config.allowed_buckets.clone() };
-                (Arc::new(S3Store::new(config).map_err(ApiError::internal)?), containers)
-            }
-            other => return Err(ApiError::internal(format!("store {} has the unknown provider `{other}`", row.id))),
+        let store = match self.still_open(&row) {
+            Some(store) => store,
+            None => Arc::new(self.open_anew(row)?),
         };
-        let store = Arc::new(OpenStore { id: row.id, location: row.location, driver, containers });
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(store.id, store.clone());
         self.by_id.insert(store.id, store.clone()).await;
         Ok(store)
+    }
+
+    fn still_open(&self, row: &StoreRow) -> Option<Arc<OpenStore>> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.get(&row.id).filter(|store| store.settings == row.config).cloned()
+    }
+
+    fn open_anew(&self, row: StoreRow) -> Result<OpenStore, ApiError> {
+        let broken = |reason: &str| ApiError::internal(format!("store {} ({}): {reason}", row.id, row.provider));
+        let provider = Provider::named(&row.provider).ok_or_else(|| broken("unknown provider"))?;
+        let opened = provider.open(row.config.clone(), &self.local).map_err(|reason| broken(&reason))?;
+        Ok(OpenStore { id: row.id, driver: opened.driver, containers: opened.containers, settings: row.config })
     }
 }
 
 impl OpenStore {
-    fn container(&self, app: &App, asked: Option<&ContainerName>) -> Result<ContainerName, ApiError> {
+    async fn container(&self, app: &App, asked: Option<&ContainerName>) -> Result<ContainerName, ApiError> {
         let chosen = asked.or(app.settings.default_container.as_ref());
-        match (&self.containers, chosen) {
-            (Containers::Any, Some(chosen)) => Ok(chosen.clone()),
-            (Containers::Any, None) => named(LOCAL_CONTAINER),
-            (Containers::Listed { default, .. }, None) => named(default),
-            (Containers::Listed { default, others }, Some(chosen)) => {
-                if chosen.as_str() == default || others.iter().any(|other| other == chosen.as_str()) {
-                    return Ok(chosen.clone());
-                }
-                Err(ApiError::invalid_parameter(
-                    "container",
-                    "this app may not store there; leave it out or name a container that its operator allowed",
-                ))
-            }
+        let listed = match &self.containers {
+            Containers::Any => return chosen.cloned().map_or_else(local_container, Ok),
+            Containers::Listed(listed) => listed,
+        };
+        match chosen {
+            None => self.default_container().await,
+            Some(chosen) if listed.contains(chosen) => Ok(chosen.clone()),
+            Some(chosen) if listed.is_empty() && *chosen == self.default_container().await? => Ok(chosen.clone()),
+            Some(_) => Err(ApiError::invalid_parameter(
+                "container",
+                "this app may not store there; leave it out or name a container that its operator allowed",
+            )),
+        }
+    }
+
+    /// The configured one, or the only one that the account has.
+    pub async fn default_container(&self) -> Result<ContainerName, ApiError> {
+        match &self.containers {
+            Containers::Any => local_container(),
+            Containers::Listed(listed) => match listed.first() {
+                Some(default) => Ok(default.clone()),
+                None => Ok(self.driver.detected_container().await?),
+            },
         }
     }
 }
 
-fn named(container: &str) -> Result<ContainerName, ApiError> {
-    ContainerName::parse(container).map_err(|reason| ApiError::internal(format!("container `{container}`: {reason}")))
+fn local_container() -> Result<ContainerName, ApiError> {
+    ContainerName::parse(LOCAL_CONTAINER).map_err(ApiError::internal)
 }

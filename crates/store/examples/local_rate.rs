@@ -87,6 +87,12 @@ async fn put(store: &LocalStore, length: usize, chunk: usize) -> Result<(ObjectI
 
 fn description() -> Result<(ObjectKey, ObjectMeta), Failure> {
     let key = ObjectKey::build(ContainerName::parse("local")?, None, &FileName::parse("rate")?);
-    let meta = ObjectMeta { media_type: MediaType::octet_stream(), access: Access::Private, length: None };
+    let meta = ObjectMeta {
+        media_type: MediaType::octet_stream(),
+        access: Access::Private,
+        length: None,
+        disposition: None,
+        user_metadata: Vec::new(),
+    };
     Ok((key, meta))
 }

@@ -2,16 +2,25 @@
 //!
 //! Invariant: knows neither apps nor policies nor HTTP statuses.
 
+pub mod dropbox;
+pub mod guard;
+mod http_client;
 pub mod key;
 pub mod local;
 pub mod object;
 mod random;
+pub mod registry;
+pub mod secret;
+pub mod swift;
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use stowage_core::{location::Access, media_type::MediaType};
+use stowage_core::{
+    location::{Access, ContainerName},
+    media_type::MediaType,
+};
 
 pub use key::{ObjectId, ObjectKey};
 
@@ -24,6 +33,10 @@ pub struct ObjectMeta {
     pub access: Access,
     /// Exact length in bytes when it is known before the first byte.
     pub length: Option<u64>,
+    /// `Content-Disposition` kept by the provider where it can, so that direct downloads are named.
+    pub disposition: Option<String>,
+    /// User metadata kept by the provider where it can: lower-case ASCII names, visible ASCII values.
+    pub user_metadata: Vec<(String, String)>,
 }
 
 /// What a driver enforces (not what an API merely accepts).
@@ -31,15 +44,50 @@ pub struct ObjectMeta {
 pub struct Capabilities {
     /// `access=public` has an effect.
     pub public_access: bool,
+    /// [`BlobStore::list`] works.
+    pub list: bool,
+    /// [`BlobStore::presign_get`] and [`BlobStore::presign_put`] work.
+    pub presign: bool,
     /// Writing the same key again leaves the old [`ObjectId`] readable until it is deleted (local disk); otherwise the bytes behind the id change.
     pub versions: bool,
 }
 
-/// Facts about a stored object.
+/// Facts about a stored object, as its provider tells them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectStat {
     /// Length in bytes.
     pub size: u64,
+    /// Media type, where the provider keeps one.
+    pub media_type: Option<String>,
+    /// The provider's version mark of the content (ETag, revision), opaque.
+    pub etag: Option<String>,
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Key inside the container.
+    pub key: String,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// A page of a listing, in the provider's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The objects.
+    pub objects: Vec<ListedObject>,
+    /// Where the next page starts; `None` after the last one.
+    pub next: Option<String>,
+}
+
+/// A request that its holder may make directly at the provider until it expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresignedRequest {
+    /// URL with the signature.
+    pub url: String,
+    /// Headers that must be sent along, name and value.
+    pub headers: Vec<(String, String)>,
 }
 
 /// Bytes of an object, as cheap as the driver can give them.
@@ -72,9 +120,15 @@ pub enum StoreError {
     /// The bucket or container does not exist.
     #[error("missing container: {0}")]
     MissingContainer(String),
-    /// Throttled, unreachable, timed out, 5xx: trying again later may help.
+    /// The provider asks for fewer requests (429, SlowDown).
+    #[error("the store is throttling: {0}")]
+    Throttled(String),
+    /// Unreachable, timed out, 5xx: trying again later may help.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// What arrived or came back is not what was sent (checksum, length). Nothing was stored.
+    #[error("the store's checksum does not fit: {0}")]
+    Corrupt(String),
     /// The request cannot be done by this store (for example `access=public` where ACLs are forbidden). Shown to the client.
     #[error("{0}")]
     Unsupported(String),
@@ -92,14 +146,32 @@ pub trait BlobStore: Send + Sync {
     fn planned_id(&self, _key: &ObjectKey) -> Option<ObjectId> {
         None
     }
+    /// The only container of the account, for stores that are configured without one.
+    async fn detected_container(&self) -> Result<ContainerName, StoreError> {
+        Err(StoreError::Unsupported("this storage needs a default container in its settings".to_owned()))
+    }
     /// Begins a new object. Nothing is visible under the key before `commit`.
     async fn create(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError>;
     /// Opens a half-open byte range (inside the object's size, which the caller knows from the catalogue).
     async fn open(&self, id: &ObjectId, range: Range<u64>) -> Result<Blob, StoreError>;
-    /// Size of an object.
+    /// What the provider knows of an object.
     async fn stat(&self, id: &ObjectId) -> Result<ObjectStat, StoreError>;
     /// Removes an object; a missing one is success.
     async fn delete(&self, id: &ObjectId) -> Result<(), StoreError>;
+    /// Copies an object inside the store, at the provider where it can; durable when it returns.
+    async fn copy(&self, from: &ObjectId, to: &ObjectKey, meta: &ObjectMeta) -> Result<ObjectId, StoreError>;
+    /// Objects of a container whose key begins with `prefix`, from `start` (the `next` of the page before) on, at most 1000.
+    /// `Unsupported` unless [`Capabilities::list`].
+    async fn list(&self, container: &ContainerName, prefix: &str, start: Option<&str>) -> Result<Listing, StoreError>;
+    /// A GET of the object that anybody may make within `valid_for`. `Unsupported` unless [`Capabilities::presign`].
+    async fn presign_get(&self, id: &ObjectId, valid_for: Duration) -> Result<PresignedRequest, StoreError>;
+    /// A PUT of the object that anybody may make within `valid_for`. `Unsupported` unless [`Capabilities::presign`].
+    async fn presign_put(
+        &self,
+        key: &ObjectKey,
+        meta: &ObjectMeta,
+        valid_for: Duration,
+    ) -> Result<PresignedRequest, StoreError>;
     /// A cheap write-and-read-back check for readiness probes and `doctor`; leaves nothing behind.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -1,6 +1,7 @@
 //! Local disk. No user text ever becomes part of a path: an object is `objects/<2 hex>/<generation>-<24 random lower-case alphanumerics>`,
 //! written once, never renamed, invisible until the catalogue row that names it is committed.
 
+mod copy;
 mod directory;
 mod name;
 mod sweep;
@@ -13,12 +14,17 @@ use std::{
     os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags};
+use stowage_core::location::ContainerName;
 
-use crate::{Blob, BlobStore, BlobWriter, Capabilities, ObjectId, ObjectKey, ObjectMeta, ObjectStat, StoreError};
+use crate::{
+    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PresignedRequest,
+    StoreError,
+};
 use directory::ObjectDirectory;
 use name::ObjectName;
 use writer::LocalWriter;
@@ -71,7 +77,7 @@ impl LocalStore {
 #[async_trait::async_trait]
 impl BlobStore for LocalStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { public_access: false, versions: true }
+        Capabilities { public_access: false, list: false, presign: false, versions: true }
     }
 
     async fn create(&self, _key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
@@ -106,7 +112,7 @@ impl BlobStore for LocalStore {
         let name = known_name(id)?;
         let directory = self.directory.clone();
         let stat = blocking(move || directory.stat(&name)).await.map_err(read_failure)?;
-        Ok(ObjectStat { size: size(stat.st_size) })
+        Ok(ObjectStat { size: size(stat.st_size), media_type: None, etag: None })
     }
 
     async fn delete(&self, id: &ObjectId) -> Result<(), StoreError> {
@@ -121,6 +127,22 @@ impl BlobStore for LocalStore {
         }
     }
 
+    async fn copy(&self, from: &ObjectId, to: &ObjectKey, meta: &ObjectMeta) -> Result<ObjectId, StoreError> {
+        copy::copy(self, from, to, meta).await
+    }
+
+    async fn list(&self, _: &ContainerName, _: &str, _: Option<&str>) -> Result<Listing, StoreError> {
+        Err(StoreError::Unsupported("the local disk keeps no keys to list: the catalogue does".to_owned()))
+    }
+
+    async fn presign_get(&self, _: &ObjectId, _: Duration) -> Result<PresignedRequest, StoreError> {
+        Err(no_direct_requests())
+    }
+
+    async fn presign_put(&self, _: &ObjectKey, _: &ObjectMeta, _: Duration) -> Result<PresignedRequest, StoreError> {
+        Err(no_direct_requests())
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         const PROBE: &[u8] = b"stowage readiness probe";
         let mut writer = Box::new(LocalWriter::new(self.directory.clone(), self.generation));
@@ -133,6 +155,10 @@ impl BlobStore for LocalStore {
             _ => Err(StoreError::Other("the probe reads back differently".to_owned())),
         }
     }
+}
+
+fn no_direct_requests() -> StoreError {
+    StoreError::Unsupported("the local disk takes no requests of its own".to_owned())
 }
 
 /// A text that is no name of ours stands for no object, whatever it was meant to reach.

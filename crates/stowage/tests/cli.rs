@@ -8,20 +8,17 @@ use common::{Sandbox, argument, failure, stdout};
 use serde_json::Value;
 use stowage_testkit::S3Server;
 
-const S3_STORE: [&str; 13] = [
+const S3_STORE: [&str; 10] = [
     "store",
     "add",
     "photos",
     "S3",
     "--provider",
     "s3",
-    "--bucket",
-    "holidays",
-    "--endpoint",
-    "http://127.0.0.1:1",
-    "--access-key-id",
-    "VISIBLE-ID",
-    "--secret-access-key=VISIBLE-SECRET",
+    "bucket=holidays",
+    "endpoint=http://127.0.0.1:1",
+    "access_key_id=SHOWN-ID",
+    "secret_access_key=VISIBLE-SECRET",
 ];
 
 fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
@@ -31,7 +28,7 @@ fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
 #[test]
 fn help_texts() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 20] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["serve"],
         &["app"],
@@ -44,7 +41,10 @@ fn help_texts() {
         &["store"],
         &["store", "add"],
         &["store", "list"],
+        &["store", "providers"],
         &["store", "remove"],
+        &["store", "set"],
+        &["store", "test"],
         &["put"],
         &["get"],
         &["stat"],
@@ -186,18 +186,34 @@ fn stores_are_added_listed_without_credentials_and_removed() {
         assert!(listed.contains("holidays") && listed.contains("http://127.0.0.1:1"), "{listed}");
         assert!(!listed.contains("VISIBLE"), "{listed}");
     }
-    stdout(&sandbox.run(&["store", "remove", "photos", "s3"]));
+    stdout(&sandbox.run(&["store", "remove", "photos", "S3"]));
     assert!(!stdout(&sandbox.run(&["store", "list", "photos"])).contains("holidays"));
-    failure(&sandbox.run(&["store", "remove", "photos", "s3"]), 1);
+    failure(&sandbox.run(&["store", "remove", "photos", "S3"]), 1);
 }
 
 #[test]
-fn an_s3_store_without_bucket_or_credentials_is_a_usage_error() {
+fn a_store_with_missing_or_unknown_settings_is_a_usage_error() {
     let sandbox = Sandbox::new();
     stdout(&sandbox.run(&["app", "create", "photos"]));
-    let text = failure(&sandbox.run(&["store", "add", "photos", "S3", "--provider", "s3"]), 2);
-    for option in ["--bucket", "--access-key-id", "--secret-access-key"] {
-        assert!(text.contains(option), "{text}");
+    let add = |settings: &[&str]| {
+        failure(&sandbox.run(&[&["store", "add", "photos", "S3", "--provider", "s3"], settings].concat()), 2)
+    };
+    assert!(add(&[]).contains("bucket"));
+    assert!(add(&["bucket=b"]).contains("access_key_id"));
+    assert!(add(&["buckit=b"]).contains("buckit"));
+    assert!(add(&["bucket"]).contains("NAME=VALUE"));
+    let text = failure(&sandbox.run(&["store", "add", "photos", "S3", "--provider", "floppy"]), 2);
+    assert!(text.contains("dropbox"), "{text}");
+}
+
+#[test]
+fn every_provider_and_setting_is_listed() {
+    let listed = stdout(&Sandbox::new().run(&["store", "providers"]));
+    for provider in stowage_store::registry::PROVIDERS {
+        assert!(listed.contains(&format!("{}: ", provider.name)), "{listed}");
+        for setting in provider.settings {
+            assert!(listed.contains(&format!("  {} ", setting.name)), "{listed}");
+        }
     }
 }
 
@@ -257,7 +273,7 @@ fn doctor_is_content_with_nothing_and_with_a_new_installation() {
     stdout(&sandbox.run(&["app", "create", "photos"]));
     let after = stdout(&sandbox.run(&["doctor"]));
     assert!(after.contains("apps: 1"), "{after}");
-    assert!(after.contains("app `photos`, location S3, provider local"), "{after}");
+    assert!(after.contains("app `photos`, store S3, provider local"), "{after}");
     assert!(after.contains("ffmpeg"), "{after}");
 }
 
@@ -294,16 +310,29 @@ async fn doctor_reaches_a_real_s3_server() {
     let s3 = S3Server::start("holidays").await;
     let sandbox = Sandbox::new();
     stdout(&sandbox.run(&["app", "create", "photos"]));
+    let secret_file = sandbox.path("secret.txt");
+    std::fs::write(&secret_file, format!("{}\n", s3.secret_access_key())).expect("a secret file");
     let add = sandbox
-        .command(&["store", "add", "photos", "S3", "--provider", "s3", "--bucket", "holidays"])
-        .args(["--endpoint", &s3.endpoint()])
-        .env("AWS_ACCESS_KEY_ID", s3.access_key_id())
-        .env("AWS_SECRET_ACCESS_KEY", s3.secret_access_key())
+        .command(&["store", "add", "photos", "S3", "--provider", "s3", "bucket=holidays"])
+        .arg(format!("endpoint={}", s3.endpoint()))
+        .arg("access_key_id=env:KEY_ID")
+        .arg(format!("secret_access_key=@{}", secret_file.display()))
+        .env("KEY_ID", s3.access_key_id())
         .output()
         .expect("the binary runs");
     stdout(&add);
     let report = stdout(&sandbox.run(&["doctor"]));
-    assert!(report.contains("ok       app `photos`, location S3, provider s3"), "{report}");
+    assert!(report.contains("ok       app `photos`, store S3, provider s3"), "{report}");
+    let trial = stdout(&sandbox.run(&["store", "test", "photos", "S3"]));
+    for step in ["write", "read a range", "list", "delete"] {
+        assert!(trial.contains(&format!("ok       {step}")), "{trial}");
+    }
+    assert!(trial.ends_with("the store works\n"), "{trial}");
+
+    stdout(&sandbox.run(&["store", "set", "photos", "S3", "secret_access_key=wrong"]));
+    let output = sandbox.run(&["store", "test", "photos", "S3"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("failed   write"));
 }
 
 #[test]

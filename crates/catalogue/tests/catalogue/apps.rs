@@ -1,6 +1,6 @@
 //! Apps and their stores.
 
-use stowage_catalogue::CatalogueError;
+use stowage_catalogue::{CatalogueError, NewStore};
 use stowage_core::{app::AppSettings, location::Location};
 
 use crate::support::{Fixture, store_at};
@@ -34,7 +34,7 @@ async fn names_are_trimmed_unique_and_sane() {
     assert!(matches!(taken, CatalogueError::NameTaken(name) if name == "photos"));
     for bad in ["", "   ", "a\nb", "a\u{0}b", &"x".repeat(101)] {
         let refused = create(bad.to_owned()).await;
-        assert!(matches!(refused, Err(CatalogueError::InvalidName)), "{bad:?}");
+        assert!(matches!(refused, Err(CatalogueError::InvalidName(_))), "{bad:?}");
     }
     let longest = "ü".repeat(100);
     let created = create(format!(" {longest}\n")).await.expect("100 characters");
@@ -71,8 +71,9 @@ async fn a_new_app_has_its_built_in_stores() {
     let fixture = Fixture::new().await;
     let stores = fixture.catalogue.stores(fixture.app.id).await.expect("stores");
     let described: Vec<_> =
-        stores.iter().map(|store| (store.location, store.provider.as_str(), store.config.to_string())).collect();
-    assert_eq!(described, [(Location::S3, "local", "{}".to_owned()), (Location::Local, "local", "{}".to_owned())]);
+        stores.iter().map(|store| (store.name.as_str(), store.location, store.provider.as_str())).collect();
+    assert_eq!(described, [("S3", Some(Location::S3), "local"), ("local", Some(Location::Local), "local")]);
+    assert!(stores.iter().all(|store| store.config == serde_json::json!({})));
 }
 
 #[tokio::test]
@@ -80,7 +81,13 @@ async fn a_replaced_store_keeps_serving_its_files() {
     let fixture = Fixture::new().await;
     let (catalogue, app) = (&fixture.catalogue, fixture.app.id);
     let config = serde_json::json!({ "bucket": "b", "secret_key": "hush" });
-    let put = || catalogue.put_store(app, Location::S3, "s3", config.clone());
+    let store = NewStore {
+        name: "S3".to_owned(),
+        location: Some(Location::S3),
+        provider: "s3".to_owned(),
+        config: config.clone(),
+    };
+    let put = || catalogue.put_store(app, store.clone());
     let file = fixture.commit(fixture.file("a")).await;
 
     let replacement = put().await.expect("put");
@@ -97,14 +104,51 @@ async fn a_replaced_store_keeps_serving_its_files() {
 }
 
 #[tokio::test]
+async fn a_location_has_one_store_and_an_app_any_number() {
+    let fixture = Fixture::new().await;
+    let (catalogue, app) = (&fixture.catalogue, fixture.app.id);
+    let archive = |location| NewStore {
+        name: "archive".to_owned(),
+        location,
+        provider: "s3".to_owned(),
+        config: serde_json::json!({ "bucket": "b" }),
+    };
+    let id = catalogue.put_store(app, archive(None)).await.expect("a store without a location");
+    assert_eq!(store_at(catalogue, &fixture.app, Location::S3).await, fixture.store);
+
+    assert_eq!(catalogue.put_store(app, archive(Some(Location::S3))).await.expect("the same, for S3"), id);
+    assert_eq!(store_at(catalogue, &fixture.app, Location::S3).await, id);
+    let stores = catalogue.stores(app).await.expect("stores");
+    let former = stores.iter().find(|store| store.id == fixture.store).expect("the former one goes on");
+    assert_eq!((former.name.as_str(), former.location), ("S3", None));
+
+    for name in ["", "..", "a/b", "a b", "ü"] {
+        let store = NewStore { name: name.to_owned(), ..archive(None) };
+        let refused = catalogue.put_store(app, store).await;
+        assert!(matches!(refused, Err(CatalogueError::InvalidName(_))), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_is_reconfigured_in_place() {
+    let fixture = Fixture::new().await;
+    let config = serde_json::json!({ "bucket": "b", "secret_key": "new" });
+    fixture.catalogue.reconfigure_store(fixture.store, config.clone()).await.expect("reconfigure");
+    let row = fixture.catalogue.store(fixture.store).await.expect("read").expect("row");
+    assert_eq!(row.config, config);
+    let refused = fixture.catalogue.reconfigure_store(999, config).await;
+    assert!(matches!(refused, Err(CatalogueError::NotFound)));
+}
+
+#[tokio::test]
 async fn a_removed_store_is_gone_for_new_files() {
     let fixture = Fixture::new().await;
-    let remove = || fixture.catalogue.remove_store(fixture.app.id, Location::S3);
+    let remove = || fixture.catalogue.remove_store(fixture.app.id, "S3");
     assert!(remove().await.expect("remove"));
     assert!(!remove().await.expect("remove again"));
     let stores = fixture.catalogue.stores(fixture.app.id).await.expect("stores");
     assert_eq!(stores.len(), 1);
-    let refused = fixture.catalogue.put_store(fixture.app.id + 1, Location::S3, "local", serde_json::json!({})).await;
+    let refused = fixture.catalogue.put_store(fixture.app.id + 1, NewStore::built_in(Location::S3)).await;
     assert!(matches!(refused, Err(CatalogueError::NotFound)));
 }
 

@@ -1,6 +1,7 @@
 //! Garbage and intents: nothing that is used or being written may be removed.
 
 use stowage_catalogue::CatalogueError;
+use stowage_catalogue::NewStore;
 
 use crate::support::{Fixture, content};
 
@@ -101,7 +102,10 @@ async fn local_objects_are_known_while_used_or_waiting_for_removal() {
     let live = fixture.commit(fixture.file("live")).await;
     let deleted = fixture.commit(fixture.file("deleted")).await;
     catalogue.delete_file(&deleted.handle, false).await.expect("delete");
-    let bucket = catalogue.put_store(fixture.app.id, live.location, "s3", serde_json::json!({})).await.expect("store");
+    let bucket = catalogue
+        .put_store(fixture.app.id, NewStore { provider: "s3".to_owned(), ..NewStore::built_in(live.location) })
+        .await
+        .expect("store");
     let mut remote = fixture.file("remote");
     remote.store = bucket;
     fixture.commit(remote).await;

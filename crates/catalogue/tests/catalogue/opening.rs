@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, sync::Barrier, thread};
 
-use stowage_catalogue::{Catalogue, CatalogueError, MasterKey};
+use stowage_catalogue::{Catalogue, CatalogueError, MasterKey, NewStore};
 use stowage_core::{app::AppSettings, location::Location};
 use tokio::task::JoinSet;
 
@@ -34,7 +34,11 @@ async fn the_wrong_master_key_is_noticed() {
 async fn secrets_cannot_be_read_from_the_files() {
     let fixture = Fixture::new().await;
     let config = serde_json::json!({ "secret_key": "hvSvDcR3bkT0pS3cr3t" });
-    fixture.catalogue.put_store(fixture.app.id, Location::S3, "s3", config).await.expect("store");
+    fixture
+        .catalogue
+        .put_store(fixture.app.id, NewStore { config, ..NewStore::built_in(Location::S3) })
+        .await
+        .expect("store");
     let mut bytes = Vec::new();
     for entry in fs::read_dir(fixture.directory.path()).expect("list") {
         bytes.extend(fs::read(entry.expect("entry").path()).expect("read"));

@@ -67,7 +67,7 @@ impl Fixture {
 
 pub(crate) async fn store_at(catalogue: &Catalogue, app: &App, location: Location) -> StoreId {
     let stores = catalogue.stores(app.id).await.expect("stores");
-    let store = stores.iter().find(|store| store.location == location);
+    let store = stores.iter().find(|store| store.location == Some(location));
     store.expect("a store of the location").id
 }
 

@@ -186,6 +186,18 @@ impl From<StoreError> for ApiError {
                 "the storage provider is unavailable; try again later",
             )
             .because(cause),
+            StoreError::Throttled(cause) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_throttled",
+                "the storage provider asks for fewer requests; try again later",
+            )
+            .because(cause),
+            StoreError::Corrupt(cause) => Self::new(
+                StatusCode::BAD_GATEWAY,
+                "store_corrupt",
+                "what the storage provider holds is not what was sent; nothing was stored, send it again",
+            )
+            .because(cause),
             StoreError::Other(cause) => Self::internal(cause),
         }
     }

@@ -3,6 +3,7 @@
 //! Every body form becomes one [`Upload`]; [`receive`] streams it into a store with constant memory, hashing and sniffing on the
 //! way; [`store_file`] and [`overwrite_file`] commit. Bytes first, row second, answer third.
 
+pub mod alias;
 pub mod base64;
 pub mod form;
 pub mod hash;
@@ -16,7 +17,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::BoxStream};
 use http::StatusCode;
 use stowage_catalogue::{App, Catalogue, CatalogueError, FileRow, NewContent};
-use stowage_core::{handle::Handle, location::ContainerName, media_type::MediaType, options::StoreOptions};
+use stowage_core::{
+    disposition::{self, Disposition},
+    handle::Handle,
+    location::ContainerName,
+    media_type::MediaType,
+    options::StoreOptions,
+};
 use stowage_store::{BlobWriter, ObjectId, ObjectKey, ObjectMeta};
 
 use crate::{
@@ -162,11 +169,13 @@ pub async fn store_file(
         media_type: media_type.clone(),
         access: options.access.unwrap_or_default(),
         length: head.length(upload.length),
+        disposition: Some(inline(filename.as_str())),
+        user_metadata: provenance(&handle),
     };
     let received = receive(server, &target.store, &key, &meta, head, &mut upload, limits).await?;
 
     let now = unix_millis();
-    let store = target.store;
+    let (store, location) = (target.store, target.location);
     let finish = {
         let server = server.clone();
         let app = app.id;
@@ -178,7 +187,7 @@ pub async fn store_file(
                 handle,
                 app,
                 store: store.id,
-                location: store.location,
+                location,
                 container: key.container().as_str().to_owned(),
                 key: key.key().to_owned(),
                 object: object.as_str().to_owned(),
@@ -228,7 +237,13 @@ pub async fn overwrite_file(
     check_type(app, &kept, &head.bytes)?;
     let container = ContainerName::parse(&row.container).map_err(ApiError::internal)?;
     let key = ObjectKey::existing(container, row.key.clone());
-    let meta = ObjectMeta { media_type: kept, access: row.access, length: head.length(upload.length) };
+    let meta = ObjectMeta {
+        media_type: kept,
+        access: row.access,
+        length: head.length(upload.length),
+        disposition: Some(inline(&row.filename)),
+        user_metadata: provenance(&row.handle),
+    };
     let received = receive(server, &store, &key, &meta, head, &mut upload, limits).await?;
 
     let handle = row.handle;
@@ -258,6 +273,16 @@ pub async fn overwrite_file(
         }
     };
     run_to_the_end(finish).await
+}
+
+/// So that a download straight from the provider has the file's name.
+fn inline(filename: &str) -> String {
+    disposition::header_value(Disposition::Inline, filename)
+}
+
+/// So that an object found at the provider leads back to its row.
+fn provenance(handle: &Handle) -> Vec<(String, String)> {
+    vec![("stowage-handle".to_owned(), handle.to_string())]
 }
 
 /// A client that hangs up cancels its request; what has begun to be committed is finished all the same.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use stowage_catalogue::{App, FileRow};
 use stowage_core::handle::Handle;
 use stowage_store::Blob;
 
-use super::{ContentStream, Upload};
+use super::{ContentStream, Upload, alias};
 use crate::{
     api::read::blob_of,
     http::{ApiError, ResponseBody, authorise::Authority, context::RequestContext},
@@ -23,12 +23,8 @@ pub async fn open(
     headers: HeaderMap,
 ) -> Result<Upload, ApiError> {
     authority.check_url(url)?;
-    if url.starts_with("src://") {
-        return Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "alias_not_configured",
-            "no storage alias of this name is configured for this app",
-        ));
+    if let Some(path) = url.strip_prefix("src://") {
+        return alias::open(context, app, path, url).await;
     }
     if let Some(handle) = own_handle(context, url) {
         return stored(context, app, authority, &handle).await;

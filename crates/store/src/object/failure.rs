@@ -4,34 +4,81 @@ use std::error::Error as _;
 
 use opendal::{Error, ErrorKind};
 
+use super::transport::CORRUPT;
 use crate::StoreError;
 
-pub(super) fn failure(bucket: &str, error: Error) -> StoreError {
+/// For requests about an object that may be missing.
+pub(super) fn failure(container: &str, error: Error) -> StoreError {
+    if error.message().starts_with(CORRUPT) {
+        return StoreError::Corrupt(error.message().to_owned());
+    }
+    let text = without_signatures(&error.to_string());
     match error_code(error.message()) {
-        Some("AccessControlListNotSupported") => {
-            return StoreError::Unsupported(format!(
-                "access=public cannot be stored in the bucket `{bucket}`: it does not allow access control lists"
-            ));
+        "AccessControlListNotSupported" => return no_public_access(container),
+        // Google answers with prose only: uniform access of a bucket, and the prevention of public access.
+        _ if text.contains("uniform bucket-level access") || text.contains("public access prevention") => {
+            return no_public_access(container);
         }
-        Some("NoSuchBucket") => return StoreError::MissingContainer(bucket.to_owned()),
-        Some("QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded") => {
-            return StoreError::Full;
+        "NoSuchBucket" | "ContainerNotFound" => return StoreError::MissingContainer(container.to_owned()),
+        _ if text.contains("The specified bucket does not exist") => {
+            return StoreError::MissingContainer(container.to_owned());
         }
+        "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" => return StoreError::Full,
+        "BadDigest" | "Md5Mismatch" | "InvalidMd5" => return StoreError::Corrupt(text),
+        "SlowDown"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "ServerBusy"
+        | "rateLimitExceeded"
+        | "userRateLimitExceeded" => return StoreError::Throttled(text),
         // A completed multipart upload answers 200 and may then tell of these.
-        Some("InternalError" | "ServiceUnavailable" | "OperationAborted") => {
-            return StoreError::Unavailable(error.to_string());
+        "InternalError" | "ServiceUnavailable" | "OperationAborted" | "OperationTimedOut" | "ContainerBeingDeleted" => {
+            return StoreError::Unavailable(text);
         }
+        // Google's answer to a key that was revoked.
+        _ if text.contains("invalid_grant") => return StoreError::Denied(text),
         _ => {}
     }
-    let text = error.to_string();
     match (error.kind(), status(&text)) {
         (ErrorKind::NotFound, _) => StoreError::NotFound,
         (ErrorKind::PermissionDenied, _) | (_, Some(401)) => StoreError::Denied(text),
-        (ErrorKind::RateLimited, _) | (_, Some(408 | 429 | 499 | 500..)) => StoreError::Unavailable(text),
+        (ErrorKind::RateLimited, _) | (_, Some(429)) => StoreError::Throttled(text),
+        (_, Some(507)) => StoreError::Full,
+        (_, Some(408 | 499 | 500..)) => StoreError::Unavailable(text),
+        (ErrorKind::Unsupported, _) => StoreError::Unsupported(text),
         // Refused, cut off or timed out: the cause is an error of the HTTP client.
         (_, None) if error.source().is_some() => StoreError::Unavailable(text),
         _ => StoreError::Other(text),
     }
+}
+
+/// For requests that need no object: what is missing then is the container.
+pub(super) fn of_container(container: &str, error: Error) -> StoreError {
+    match failure(container, error) {
+        StoreError::NotFound => StoreError::MissingContainer(container.to_owned()),
+        other => other,
+    }
+}
+
+/// For requests that make an object.
+pub(super) use of_container as of_write;
+
+fn no_public_access(container: &str) -> StoreError {
+    StoreError::Unsupported(format!(
+        "access=public cannot be stored in the container `{container}`: it does not allow access control lists"
+    ))
+}
+
+/// Takes the signatures out of URLs: that of an Azure SAS token opens the store to everybody who reads the log.
+fn without_signatures(text: &str) -> String {
+    let mut parts = text.split("sig=");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|letter: char| !letter.is_ascii_alphanumeric() && !"%+/=-_.".contains(letter));
+        clean += "sig=***";
+        clean += &part[end.unwrap_or(part.len())..];
+    }
+    clean
 }
 
 /// The status of the answer. opendal gives it away only as text, and its retry layer forgets what was temporary.
@@ -40,8 +87,21 @@ fn status(text: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// The `Code` of an S3 error document, as opendal prints it.
-fn error_code(message: &str) -> Option<&str> {
-    let (_, rest) = message.strip_prefix("S3Error")?.split_once("code: \"")?;
-    Some(rest.split_once('"')?.0)
+/// The provider's own name for the failure, as opendal prints it: `code` of S3 and Azure, `reason` of Google; empty if
+/// there is none.
+fn error_code(message: &str) -> &str {
+    let field = if message.starts_with("GcsErrorResponse") { "reason: \"" } else { "code: \"" };
+    message.split_once(field).and_then(|(_, rest)| rest.split_once('"')).map_or("", |(code, _)| code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_taken_out_of_urls() {
+        let text = "send, context: { url: http://h/c/k?sv=1&sig=aB%2F+/=&se=2 }; again sig=x";
+        assert_eq!(without_signatures(text), "send, context: { url: http://h/c/k?sv=1&sig=***&se=2 }; again sig=***");
+        assert_eq!(without_signatures("nothing"), "nothing");
+    }
 }

@@ -1,44 +1,33 @@
 //! What only S3 stores do: settings, credentials, buckets, access, and errors of a provider.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use bytes::Bytes;
 use opendal::{HttpTransporter, OperationContext, Operator, services};
 use opendal_http_transport_reqwest::ReqwestTransport;
 use stowage_core::{location::Access, media_type::MediaType};
 use stowage_store::{
     BlobStore, ObjectId, ObjectMeta, StoreError,
-    object::{S3Config, S3Store},
+    object::{ObjectStore, S3Config, S3Encryption},
+    secret::Secret,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 
 use crate::common::{
-    BUCKET, Fixture, files_below, install_tls_provider, key, key_in, meta, pattern, put_as, read, s3_config, s3_server,
-    write,
+    BUCKET, Backend, S3, files_below, install_tls_provider, key, key_in, meta, pattern, put_as, read, s3_config,
+    s3_config_at, s3_server, write,
 };
+use crate::double::{Answer, Double};
 
-fn store(config: S3Config) -> S3Store {
-    S3Store::new(config).expect("good settings")
+fn store(config: S3Config) -> ObjectStore {
+    ObjectStore::s3(config).expect("good settings")
 }
 
 fn settings(endpoint: &str) -> S3Config {
-    S3Config {
-        bucket: BUCKET.to_owned(),
-        allowed_buckets: Vec::new(),
-        endpoint: Some(endpoint.to_owned()),
-        region: Some("eu-central-1".to_owned()),
-        access_key_id: "id".to_owned(),
-        secret_access_key: "very secret".to_owned(),
-        virtual_host_style: false,
-    }
+    s3_config_at(endpoint.to_owned(), "id", "very secret")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_shows_nothing_before_the_commit() {
-    let fixture = Fixture::s3().await;
+    let fixture = S3.fixture().await;
     for (path, length) in [("small.bin", 100), ("large.bin", 20 << 20)] {
         let id = ObjectId::from_catalogue(format!("{BUCKET}/{path}"));
         let mut writer = fixture.store.create(&key(path), &meta(None)).await.expect("a writer");
@@ -51,7 +40,7 @@ async fn the_key_shows_nothing_before_the_commit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exact_key_is_overwritten() {
-    let fixture = Fixture::s3().await;
+    let fixture = S3.fixture().await;
     let path = key("same/path.txt");
     for content in ["first", "other"] {
         let content = Bytes::from_static(content.as_bytes());
@@ -85,14 +74,14 @@ async fn the_media_type_is_kept_by_the_provider() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_denied() {
     let server = s3_server().await;
-    let wrong_secret = S3Config { secret_access_key: "wrong".to_owned(), ..s3_config(&server) };
+    let wrong_secret = S3Config { secret_access_key: Secret::new("wrong"), ..s3_config(&server) };
     let wrong_id = S3Config { access_key_id: "nobody".to_owned(), ..s3_config(&server) };
     for config in [wrong_secret, wrong_id] {
         let secret = config.secret_access_key.clone();
         let store = store(config);
         let written = put_as(&store, &key("a.bin"), &meta(None), &pattern(10)).await;
         match written {
-            Err(StoreError::Denied(text)) => assert!(!text.contains(&secret), "{text}"),
+            Err(StoreError::Denied(text)) => assert!(!text.contains(secret.reveal()), "{text}"),
             other => panic!("{other:?}"),
         }
         assert!(matches!(store.check().await, Err(StoreError::Denied(_))));
@@ -130,7 +119,7 @@ async fn only_configured_buckets_are_written_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_would_become_other_keys_are_refused() {
-    let fixture = Fixture::s3().await;
+    let fixture = S3.fixture().await;
     let long = "x".repeat(1010) + "/";
     for path in [" leading", "trailing ", "trailing\u{3000}", &*long] {
         let refused = fixture.store.create(&key(path), &meta(None)).await.err();
@@ -140,7 +129,7 @@ async fn keys_that_would_become_other_keys_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_id_reaches_no_other_object() {
-    let fixture = Fixture::s3().await;
+    let fixture = S3.fixture().await;
     let id = put_as(&*fixture.store, &key("secret"), &meta(None), &pattern(6)).await.expect("stored");
     for hostile in [
         "..",
@@ -168,7 +157,7 @@ async fn a_hostile_id_reaches_no_other_object() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_shorter_than_the_range_fails_at_its_end() {
-    let fixture = Fixture::s3().await;
+    let fixture = S3.fixture().await;
     let id = put_as(&*fixture.store, &key("short"), &meta(None), &pattern(50)).await.expect("stored");
     let result = read(&*fixture.store, &id, 0..100).await;
     assert!(matches!(result, Err(StoreError::Other(_))), "{result:?}");
@@ -180,20 +169,25 @@ fn settings_are_checked_and_never_show_the_secret() {
     let good = || settings("https://s3.example.com:9000");
     let shown = format!("{:?}", good());
     assert!(!shown.contains("very secret") && shown.contains("s3.example.com"), "{shown}");
-    assert!(S3Store::new(good()).is_ok());
-    assert!(S3Store::new(S3Config { endpoint: None, ..good() }).is_ok());
+    assert!(ObjectStore::s3(good()).is_ok());
+    assert!(ObjectStore::s3(S3Config { endpoint: None, ..good() }).is_ok());
     for endpoint in
         ["", "s3.example.com", "ftp://s3.example.com", "https://user:pass@s3.example.com", "https://h?x", "file:///etc"]
     {
-        assert!(S3Store::new(settings(endpoint)).is_err(), "{endpoint}");
+        assert!(ObjectStore::s3(settings(endpoint)).is_err(), "{endpoint}");
     }
     for bucket in ["", ".", "..", "a/b", "a?b", "a b", "a%b"] {
-        assert!(S3Store::new(S3Config { bucket: bucket.to_owned(), ..good() }).is_err(), "{bucket}");
+        assert!(ObjectStore::s3(S3Config { bucket: bucket.to_owned(), ..good() }).is_err(), "{bucket}");
         let allowed_buckets = vec![bucket.to_owned()];
-        assert!(S3Store::new(S3Config { allowed_buckets, ..good() }).is_err(), "{bucket}");
+        assert!(ObjectStore::s3(S3Config { allowed_buckets, ..good() }).is_err(), "{bucket}");
     }
-    assert!(S3Store::new(S3Config { access_key_id: String::new(), ..good() }).is_err());
-    assert!(S3Store::new(S3Config { secret_access_key: String::new(), ..good() }).is_err());
+    let kms_key_id = Some("key".to_owned());
+    assert!(ObjectStore::s3(S3Config { kms_key_id: kms_key_id.clone(), ..good() }).is_err());
+    let server_side_encryption = Some(S3Encryption::Kms);
+    assert!(ObjectStore::s3(S3Config { kms_key_id, server_side_encryption, ..good() }).is_ok());
+    assert!(ObjectStore::s3(S3Config { region: Some("x.evil".to_owned()), ..good() }).is_err());
+    assert!(ObjectStore::s3(S3Config { access_key_id: String::new(), ..good() }).is_err());
+    assert!(ObjectStore::s3(S3Config { secret_access_key: Secret::new(""), ..good() }).is_err());
 }
 
 #[test]
@@ -206,43 +200,23 @@ fn settings_are_read_strictly() {
     assert!(serde_json::from_str::<S3Config>(&misspelt).is_err());
 }
 
-/// A provider that gives one answer to everything; counts the requests.
-struct Provider {
-    endpoint: String,
-    requests: &'static AtomicUsize,
-}
+/// A provider that gives one S3 error document to everything.
+struct Provider(Double);
 
 impl Provider {
     async fn answering(status: &'static str, code: &'static str) -> Self {
-        install_tls_provider();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-        let requests: &'static AtomicUsize = Box::leak(Box::default());
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                requests.fetch_add(1, Ordering::SeqCst);
-                let _ = answer(socket, status, code).await;
-            }
-        });
-        Self { endpoint, requests }
+        let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+        Self(Double::start(move |_| Answer { status, body: body.clone(), ..Answer::default() }).await)
     }
 
     async fn put(&self, access: Access) -> Option<StoreError> {
         let meta = ObjectMeta { access, ..meta(None) };
-        put_as(&store(settings(&self.endpoint)), &key("a.bin"), &meta, &Bytes::new()).await.err()
+        put_as(&store(settings(&self.0.endpoint)), &key("a.bin"), &meta, &Bytes::new()).await.err()
     }
-}
 
-/// Reads a request without a body and answers it with an S3 error document.
-async fn answer(mut socket: TcpStream, status: &str, code: &str) -> std::io::Result<()> {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        request.push(socket.read_u8().await?);
+    fn requests(&self) -> usize {
+        self.0.asked().len()
     }
-    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
-    let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-    socket.write_all((head + &body).as_bytes()).await
 }
 
 #[tokio::test]
@@ -259,22 +233,22 @@ async fn answers_of_a_provider_become_the_right_errors() {
         let provider = Provider::answering(status, code).await;
         let error = format!("{:?}", provider.put(Access::Private).await.expect("an error"));
         assert!(error.starts_with(expected), "{status} {code}: {error}");
-        assert_eq!(provider.requests.load(Ordering::SeqCst), 1, "{status} {code} is final");
+        assert_eq!(provider.requests(), 1, "{status} {code} is final");
     }
 }
 
 #[tokio::test]
 async fn passing_failures_are_tried_again_a_few_times() {
-    async fn assert_tried_again(status: &'static str, code: &'static str) {
+    async fn assert_tried_again(status: &'static str, code: &'static str, expected: &str) {
         let provider = Provider::answering(status, code).await;
-        let error = provider.put(Access::Private).await;
-        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{status}: {error:?}");
-        assert_eq!(provider.requests.load(Ordering::SeqCst), 4, "{status}");
+        let error = format!("{:?}", provider.put(Access::Private).await.expect("an error"));
+        assert!(error.starts_with(expected), "{status}: {error}");
+        assert_eq!(provider.requests(), 4, "{status}");
     }
     tokio::join!(
-        assert_tried_again("503 Slow Down", "SlowDown"),
-        assert_tried_again("500 Oops", "InternalError"),
-        assert_tried_again("429 Wait", "TooManyRequests"),
+        assert_tried_again("503 Slow Down", "SlowDown", "Throttled"),
+        assert_tried_again("500 Oops", "InternalError", "Unavailable"),
+        assert_tried_again("429 Wait", "TooManyRequests", "Throttled"),
     );
 }
 

@@ -10,11 +10,8 @@ use std::{
 };
 
 use stowage_catalogue::{App, Catalogue, StoreRow};
-use stowage_server::config::Config;
-use stowage_store::{
-    BlobStore,
-    object::{S3Config, S3Store},
-};
+use stowage_server::{config::Config, open_local_store};
+use stowage_store::{local::LocalStore, registry::Provider};
 
 use crate::{
     failure::Failure,
@@ -181,14 +178,18 @@ async fn catalogue_and_stores(config: &Config) -> Vec<Finding> {
         Ok(apps) => apps,
         Err(error) => return broken(&error),
     };
+    let local = match open_local_store(config) {
+        Ok(local) => local,
+        Err(error) => return broken(&error),
+    };
     let mut findings = vec![Finding::ok(format!("catalogue {} opens; apps: {}", file.display(), apps.len()))];
     for app in &apps {
-        findings.extend(stores_of(&catalogue, app).await);
+        findings.extend(stores_of(&catalogue, app, &local).await);
     }
     findings
 }
 
-async fn stores_of(catalogue: &Catalogue, app: &App) -> Vec<Finding> {
+async fn stores_of(catalogue: &Catalogue, app: &App, local: &LocalStore) -> Vec<Finding> {
     let stores = match catalogue.stores(app.id).await {
         Ok(stores) => stores,
         Err(error) => {
@@ -197,8 +198,8 @@ async fn stores_of(catalogue: &Catalogue, app: &App) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for store in &stores {
-        let what = format!("app `{}`, location {}, provider {}", app.name, store.location, store.provider);
-        findings.push(match check_store(store).await {
+        let what = format!("app `{}`, store {}, provider {}", app.name, store.name, store.provider);
+        findings.push(match check_store(store, local).await {
             Ok(()) => Finding::ok(what),
             Err(reason) => Finding::broken(format!("{what}: {reason}")),
         });
@@ -206,19 +207,12 @@ async fn stores_of(catalogue: &Catalogue, app: &App) -> Vec<Finding> {
     findings
 }
 
-async fn check_store(store: &StoreRow) -> Result<(), String> {
-    match store.provider.as_str() {
-        // The data directory has been checked.
-        "local" => Ok(()),
-        "s3" => {
-            let config: S3Config = serde_json::from_value(store.config.clone())
-                .map_err(|_| "its settings cannot be read; add it again".to_owned())?;
-            match tokio::time::timeout(STORE_TIMEOUT, S3Store::new(config)?.check()).await {
-                Ok(checked) => checked.map_err(|error| error.to_string()),
-                Err(_) => Err(format!("no answer within {} s", STORE_TIMEOUT.as_secs())),
-            }
-        }
-        other => Err(format!("unknown provider `{other}`")),
+async fn check_store(store: &StoreRow, local: &LocalStore) -> Result<(), String> {
+    let provider = Provider::named(&store.provider).ok_or_else(|| format!("unknown provider `{}`", store.provider))?;
+    let opened = provider.open(store.config.clone(), local)?;
+    match tokio::time::timeout(STORE_TIMEOUT, opened.driver.check()).await {
+        Ok(checked) => checked.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", STORE_TIMEOUT.as_secs())),
     }
 }
 

@@ -1,36 +1,39 @@
 //! `stowage store …`.
 
+mod trial;
+
 use std::io::{self, BufRead};
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use serde_json::{Map, Value, json};
-use stowage_catalogue::{Catalogue, StoreRow};
+use stowage_catalogue::{App, Catalogue, NewStore, StoreRow};
 use stowage_core::location::Location;
-use stowage_store::object::{S3Config, S3Store};
+use stowage_server::open_local_store;
+use stowage_store::registry::{PROVIDERS, Provider};
 
 use crate::{
     failure::Failure,
-    installation::{Installation, find_app},
+    installation::{Installation, find_app, open_catalogue},
     output,
 };
 
-const MASK: &str = "********";
-/// Driver settings that may be shown; everything else is taken for a credential.
-const PUBLIC_SETTINGS: [&str; 5] = ["bucket", "allowed_buckets", "endpoint", "region", "virtual_host_style"];
-
 /// Configure where an application's files are stored
 ///
-/// A new application stores everything on the server's own disk, as locations `S3` and `local`. These commands give a location another
-/// store, also beside a running server. APP may be an application's name or its API key. Files that are stored already stay where they are.
+/// A new application stores everything on the server's own disk, as locations `S3` and `local`. These commands add stores, also beside a
+/// running server. APP may be an application's name or its API key. Files that are stored already stay where they are.
+///
+/// A VALUE is taken as it is, unless it is `-` (the first line of standard input), `@FILE` (the content of a file) or `env:NAME` (an
+/// environment variable): prefer those for credentials, because others can see arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… \\
-    stowage store add photos S3 --provider s3 --bucket my-bucket --region eu-central-1
-  stowage store add photos S3 --provider s3 --bucket b --endpoint https://minio.example.com \\
-    --access-key-id ID --secret-access-key - < secret.txt
-  stowage store add photos gcs --provider local   answer requests for gcs from the server's disk
-  stowage store list photos")]
+  stowage store add photos S3 --provider s3 bucket=my-bucket region=eu-central-1 \\
+    access_key_id=env:AWS_ACCESS_KEY_ID secret_access_key=env:AWS_SECRET_ACCESS_KEY
+  stowage store add photos azure --provider azure container=photos connection_string=@azure.txt
+  stowage store add photos archive --provider swift container=old auth.method=v1 \\
+    auth.url=https://swift.example.com/auth/v1.0 auth.user=account:user auth.key=-
+  stowage store test photos S3
+  stowage store set photos S3 secret_access_key=env:NEW_SECRET")]
 pub(crate) struct StoreArguments {
     #[command(flatten)]
     installation: Installation,
@@ -40,17 +43,31 @@ pub(crate) struct StoreArguments {
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// Configure the store of a location, replacing the present one for new files
+    /// Add a store, or replace the one of the same name for new files
     Add {
         /// Name or API key of the application
         app: String,
-        /// Location as requests name it: S3, azure, gcs, dropbox, rackspace or local
-        location: Location,
-        /// Where the bytes go
+        /// Name of the store; also its alias in sources: src://NAME/path
+        name: String,
+        /// Location whose requests it serves: S3, azure, gcs, dropbox, rackspace or local [default: NAME, if that is a location]
         #[arg(long)]
-        provider: Provider,
-        #[command(flatten)]
-        s3: S3Flags,
+        location: Option<Location>,
+        /// Kind of storage; `stowage store providers` lists them with their settings
+        #[arg(long, value_parser = provider)]
+        provider: &'static Provider,
+        /// Settings of the provider
+        #[arg(value_name = "SETTING=VALUE", value_parser = setting)]
+        settings: Vec<(String, String)>,
+    },
+    /// Change settings of a store in place, for the files that it holds too
+    Set {
+        /// Name or API key of the application
+        app: String,
+        /// Name of the store
+        name: String,
+        /// Settings to change
+        #[arg(value_name = "SETTING=VALUE", value_parser = setting, required = true)]
+        settings: Vec<(String, String)>,
     },
     /// List the stores of an application, credentials masked
     List {
@@ -60,174 +77,173 @@ enum StoreCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove the store of a location: new files are refused there, old ones stay readable
+    /// Write, read, list and delete a probe object, and print what each step took
+    Test {
+        /// Name or API key of the application
+        app: String,
+        /// Name of the store
+        name: String,
+    },
+    /// Take a store out of use: new files are refused there, old ones stay readable
     Remove {
         /// Name or API key of the application
         app: String,
-        /// Location
-        location: Location,
+        /// Name of the store
+        name: String,
     },
+    /// List the kinds of storage and their settings
+    Providers,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Provider {
-    /// The server's own disk
-    Local,
-    /// Amazon S3, or a server that speaks its protocol
-    S3,
+fn provider(name: &str) -> Result<&'static Provider, String> {
+    let names: Vec<&str> = PROVIDERS.iter().map(|provider| provider.name).collect();
+    Provider::named(name).ok_or_else(|| format!("the providers are {}", names.join(", ")))
 }
 
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Options of provider s3")]
-struct S3Flags {
-    /// Bucket of requests that name none
-    #[arg(long, required_if_eq("provider", "s3"))]
-    bucket: Option<String>,
-    /// Another bucket that requests may name; may be repeated
-    #[arg(long = "allowed-bucket", value_name = "BUCKET")]
-    allowed_buckets: Vec<String>,
-    /// URL of the service [default: Amazon]
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-    /// Region of the bucket [default: us-east-1]
-    #[arg(long)]
-    region: Option<String>,
-    /// Access key id
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "AWS_ACCESS_KEY_ID",
-        hide_env_values = true,
-        required_if_eq("provider", "s3")
-    )]
-    access_key_id: Option<String>,
-    /// Secret access key; `-` reads it from the first line of standard input
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "AWS_SECRET_ACCESS_KEY",
-        hide_env_values = true,
-        required_if_eq("provider", "s3")
-    )]
-    secret_access_key: Option<String>,
-    /// Address buckets as BUCKET.HOST instead of HOST/BUCKET
-    #[arg(long)]
-    virtual_host_style: bool,
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a setting reads NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
-impl S3Flags {
-    /// Clap has made sure that what S3 requires is there.
-    fn into_config(self) -> Result<S3Config, Failure> {
-        let mut secret_access_key = self.secret_access_key.unwrap_or_default();
-        if secret_access_key == "-" {
-            secret_access_key = first_line_of_stdin()?;
-        }
-        Ok(S3Config {
-            bucket: self.bucket.unwrap_or_default(),
-            allowed_buckets: self.allowed_buckets,
-            endpoint: self.endpoint,
-            region: self.region,
-            access_key_id: self.access_key_id.unwrap_or_default(),
-            secret_access_key,
-            virtual_host_style: self.virtual_host_style,
-        })
+/// Reads the values that stand elsewhere.
+fn resolve(settings: Vec<(String, String)>) -> Result<Vec<(String, String)>, Failure> {
+    settings.into_iter().map(|(name, value)| resolve_value(&name, value).map(|value| (name, value))).collect()
+}
+
+fn resolve_value(name: &str, value: String) -> Result<String, Failure> {
+    let unreadable = |source: &str, error: String| Failure::Other(format!("{name}: cannot read {source}: {error}"));
+    if value == "-" {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map_err(|error| unreadable("standard input", error.to_string()))?;
+        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
-}
-
-fn first_line_of_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut text)
-        .map_err(|error| Failure::Other(format!("cannot read standard input: {error}")))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    if let Some(file) = value.strip_prefix('@') {
+        let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, error.to_string()))?;
+        return Ok(text.trim_end().to_owned());
+    }
+    if let Some(variable) = value.strip_prefix("env:") {
+        return std::env::var(variable).map_err(|error| unreadable(variable, error.to_string()));
+    }
+    Ok(value)
 }
 
 pub(crate) async fn run(arguments: StoreArguments) -> Result<(), Failure> {
-    let catalogue = arguments.installation.open_catalogue()?;
+    let installation = arguments.installation;
+    if let StoreCommand::Providers = arguments.command {
+        return list_providers();
+    }
+    let config = installation.load(None)?.config;
+    let catalogue = open_catalogue(&config)?;
+    let local = open_local_store(&config)?;
     match arguments.command {
-        StoreCommand::Add { app, location, provider, s3 } => add(&catalogue, &app, location, provider, s3).await,
-        StoreCommand::List { app, json } => list(&catalogue, &app, json).await,
-        StoreCommand::Remove { app, location } => {
-            let id = find_app(&catalogue, &app).await?.id;
-            if !catalogue.remove_store(id, location).await? {
-                return Err(Failure::Other(format!(
-                    "app `{app}` has no store for {location}; `stowage store list {app}` shows all of them"
-                )));
-            }
-            output::line(format_args!("removed the store of {location}"))
+        StoreCommand::Add { app, name, location, provider, settings } => {
+            let app = find_app(&catalogue, &app).await?;
+            let settings = provider.settings_from_text(&resolve(settings)?).map_err(unusable)?;
+            provider.open(settings.clone(), &local).map_err(unusable)?;
+            let location = location.or_else(|| Location::parse(&name));
+            let store = NewStore { name: name.clone(), location, provider: provider.name.to_owned(), config: settings };
+            catalogue.put_store(app.id, store).await?;
+            let app = &app.name;
+            output::line(format_args!(
+                "added store `{name}` of app `{app}`; check it with: stowage store test {app} {name}"
+            ))
         }
+        StoreCommand::Set { app, name, settings } => {
+            let store = find_store(&catalogue, &find_app(&catalogue, &app).await?, &name).await?;
+            let provider = provider_of(&store)?;
+            let changes = provider.settings_from_text(&resolve(settings)?).map_err(unusable)?;
+            let changed = merged(store.config, changes);
+            provider.open(changed.clone(), &local).map_err(unusable)?;
+            catalogue.reconfigure_store(store.id, changed).await?;
+            output::line(format_args!("changed store `{name}`"))
+        }
+        StoreCommand::List { app, json } => list(&catalogue, &app, json).await,
+        StoreCommand::Test { app, name } => {
+            let store = find_store(&catalogue, &find_app(&catalogue, &app).await?, &name).await?;
+            let opened = provider_of(&store)?.open(store.config, &local).map_err(unusable)?;
+            trial::run(opened).await
+        }
+        StoreCommand::Remove { app, name } => {
+            let app = find_app(&catalogue, &app).await?;
+            if !catalogue.remove_store(app.id, &name).await? {
+                return Err(no_store(&app, &name));
+            }
+            output::line(format_args!("removed store `{name}`"))
+        }
+        StoreCommand::Providers => list_providers(),
     }
 }
 
-async fn add(
-    catalogue: &Catalogue,
-    app: &str,
-    location: Location,
-    provider: Provider,
-    s3: S3Flags,
-) -> Result<(), Failure> {
-    let id = find_app(catalogue, app).await?.id;
-    let (name, config) = match provider {
-        Provider::Local => ("local", json!({})),
-        Provider::S3 => ("s3", s3_settings(s3.into_config()?)?),
-    };
-    catalogue.put_store(id, location, name, config).await?;
-    output::line(format_args!(
-        "{location} of app `{app}` is stored by provider {name}; `stowage doctor` checks that it works"
-    ))
+fn unusable(reason: String) -> Failure {
+    Failure::Usage { option: "SETTING=VALUE", reason }
 }
 
-fn s3_settings(config: S3Config) -> Result<Value, Failure> {
-    let settings =
-        serde_json::to_value(&config).map_err(|error| Failure::Other(format!("cannot keep the settings: {error}")))?;
-    S3Store::new(config).map_err(|reason| Failure::Usage { option: "--provider s3", reason })?;
-    Ok(settings)
+fn no_store(app: &App, name: &str) -> Failure {
+    let app = &app.name;
+    Failure::Other(format!("app `{app}` has no store `{name}`; `stowage store list {app}` shows all of them"))
+}
+
+async fn find_store(catalogue: &Catalogue, app: &App, name: &str) -> Result<StoreRow, Failure> {
+    let stores = catalogue.stores(app.id).await?;
+    stores.into_iter().find(|store| store.name == name).ok_or_else(|| no_store(app, name))
+}
+
+fn provider_of(store: &StoreRow) -> Result<&'static Provider, Failure> {
+    Provider::named(&store.provider)
+        .ok_or_else(|| Failure::Other(format!("this version knows no provider `{}`", store.provider)))
+}
+
+/// Changed settings replace the old ones, also inside nested objects.
+fn merged(old: Value, new: Value) -> Value {
+    match (old, new) {
+        (Value::Object(mut old), Value::Object(new)) => {
+            for (name, value) in new {
+                let before = old.remove(&name).unwrap_or(Value::Null);
+                old.insert(name, merged(before, value));
+            }
+            Value::Object(old)
+        }
+        (_, new) => new,
+    }
 }
 
 async fn list(catalogue: &Catalogue, app: &str, as_json: bool) -> Result<(), Failure> {
-    let id = find_app(catalogue, app).await?.id;
-    let stores = catalogue.stores(id).await?;
+    let stores = catalogue.stores(find_app(catalogue, app).await?.id).await?;
     if as_json {
         let views: Vec<Value> = stores
             .iter()
             .map(|store| {
                 json!({
-                    "location": store.location.as_str(),
+                    "name": store.name,
+                    "location": store.location.map(Location::as_str),
                     "provider": store.provider,
-                    "config": masked(store),
+                    "config": masked(store).into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect::<Map<_, _>>(),
                 })
             })
             .collect();
         return output::json(&views);
     }
-    let rows: Vec<[String; 3]> = stores
+    let rows: Vec<[String; 4]> = stores
         .iter()
         .map(|store| {
-            let settings: Vec<String> = masked(store)
-                .iter()
-                .map(|(name, value)| match value {
-                    Value::String(text) => format!("{name}={text}"),
-                    other => format!("{name}={other}"),
-                })
-                .collect();
-            [store.location.to_string(), store.provider.clone(), settings.join(" ")]
+            let settings: Vec<String> = masked(store).iter().map(|(name, text)| format!("{name}={text}")).collect();
+            let location = store.location.map_or("-", Location::as_str);
+            [store.name.clone(), location.to_owned(), store.provider.clone(), settings.join(" ")]
         })
         .collect();
     output::table(&rows)
 }
 
-/// The driver's settings, without those that are not set and with credentials masked.
-fn masked(store: &StoreRow) -> Map<String, Value> {
-    let Value::Object(settings) = &store.config else {
-        return Map::new();
-    };
-    settings
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| {
-            let shown = if PUBLIC_SETTINGS.contains(&name.as_str()) { value.clone() } else { Value::from(MASK) };
-            (name.clone(), shown)
-        })
-        .collect()
+fn masked(store: &StoreRow) -> Vec<(&'static str, String)> {
+    Provider::named(&store.provider).map(|provider| provider.settings_as_text(&store.config)).unwrap_or_default()
+}
+
+fn list_providers() -> Result<(), Failure> {
+    for provider in PROVIDERS {
+        output::line(format_args!("{}: {}", provider.name, provider.summary))?;
+        for setting in provider.settings {
+            output::line(format_args!("  {:<24} {}", setting.name, setting.help))?;
+        }
+    }
+    Ok(())
 }

@@ -15,31 +15,17 @@ fn bucket_app(server: &Stowage, s3: &S3Server, name: &str, secret: &str) -> App 
     let app = server.app(name, &[]);
     std::fs::create_dir_all(s3.root().join("second")).expect("a second bucket");
     let endpoint = s3.endpoint();
-    let place = [
-        "store",
-        "add",
-        name,
-        "S3",
-        "--provider",
-        "s3",
-        "--bucket",
-        "bucket",
-        "--allowed-bucket",
-        "second",
-        "--allowed-bucket",
-        "missing",
+    let settings = [
+        "bucket=bucket".to_owned(),
+        "allowed_buckets=second,missing".to_owned(),
+        format!("endpoint={endpoint}"),
+        "region=us-east-1".to_owned(),
+        format!("access_key_id={}", s3.access_key_id()),
+        format!("secret_access_key={secret}"),
     ];
-    let access = [
-        "--endpoint",
-        &endpoint,
-        "--region",
-        "us-east-1",
-        "--access-key-id",
-        s3.access_key_id(),
-        "--secret-access-key",
-        secret,
-    ];
-    server.run(&[&place[..], &access].concat());
+    let mut arguments = vec!["store", "add", name, "S3", "--provider", "s3"];
+    arguments.extend(settings.iter().map(String::as_str));
+    server.run(&arguments);
     app
 }
 
