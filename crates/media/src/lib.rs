@@ -10,7 +10,7 @@ pub use dimensions::dimensions;
 pub use exif::exif;
 pub use sniff::sniff;
 
-/// Bytes of a file's beginning that [`sniff`] wants.
+/// Bytes of a file's beginning that [`sniff()`] wants.
 pub const SNIFF_BYTES: usize = 64 * 1024;
-/// Largest part of a file that [`exif`] and [`dimensions`] want when the beginning is not enough.
+/// Largest part of a file that [`exif()`] and [`dimensions()`] want when the beginning is not enough.
 pub const PROBE_BYTES: usize = 16 * 1024 * 1024;
