@@ -32,8 +32,10 @@ pub struct Dropbox {
 #[derive(Default)]
 struct State {
     files: Files,
-    /// Access tokens granted so far; the last one is good.
+    /// Access tokens granted so far.
     granted: usize,
+    /// How many of them have ended, the oldest first.
+    ended: usize,
     throttled: usize,
     wrong_hashes: usize,
     requests: usize,
@@ -81,7 +83,8 @@ impl Dropbox {
 
     /// Makes every access token end.
     pub fn end_tokens(&self) {
-        lock(&self.state).granted += 1;
+        let mut state = lock(&self.state);
+        state.ended = state.granted;
     }
 
     /// Answers the next `count` calls with 429 and `Retry-After: 1`.
@@ -125,8 +128,9 @@ impl State {
             let path = String::from_utf8(hex::decode(path).unwrap_or_default()).unwrap_or_default();
             return self.download(head, &path);
         }
-        let good = format!("Bearer access-{}", self.granted);
-        if header(head, AUTHORIZATION.as_str()) != Some(good.as_str()) {
+        let token = header(head, AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer access-"));
+        let token = token.and_then(|number| number.parse::<usize>().ok());
+        if !token.is_some_and(|number| (self.ended + 1..=self.granted).contains(&number)) {
             return refuse(StatusCode::UNAUTHORIZED, "expired_access_token/.", json!({".tag": "expired_access_token"}));
         }
         self.requests += 1;

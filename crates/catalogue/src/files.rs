@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
 use stowage_core::{handle::Handle, location::Access};
 
 use crate::{
     error::{CatalogueError, Result},
-    garbage,
+    garbage, moves,
     stores::{self, parse_location},
     types::{FileRow, NewContent, StoreId},
 };
@@ -99,16 +99,27 @@ pub(crate) fn by_handle(connection: &Connection, handle: &Handle) -> Result<Opti
         .transpose()
 }
 
+/// The rows that the rest of a statement picks.
+pub(crate) fn select(connection: &Connection, rest: &str, values: impl Params) -> Result<Vec<FileRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM files {rest}"))?
+        .query_and_then(values, from_row)?
+        .collect()
+}
+
 pub(crate) fn replace_content(
     connection: &Connection,
-    handle: &Handle,
+    seen: &FileRow,
     content: &NewContent,
     intent: Option<i64>,
 ) -> Result<FileRow> {
-    let file = by_handle(connection, handle)?.ok_or(CatalogueError::NotFound)?;
-    point_at(connection, file.store, &file.container, &file.key, content)?;
-    garbage::object_written(connection, file.store, &content.object, intent)?;
-    by_handle(connection, handle)?.ok_or(CatalogueError::NotFound)
+    let now = by_handle(connection, &seen.handle)?.ok_or(CatalogueError::NotFound)?;
+    if (now.store, &now.container) != (seen.store, &seen.container) {
+        moves::bring_back(connection, &now, seen, &content.object)?;
+    }
+    point_at(connection, seen.store, &seen.container, &seen.key, content)?;
+    garbage::object_written(connection, seen.store, &content.object, intent)?;
+    by_handle(connection, &seen.handle)?.ok_or(CatalogueError::NotFound)
 }
 
 pub(crate) fn delete(connection: &Connection, handle: &Handle, keep_object: bool) -> Result<bool> {

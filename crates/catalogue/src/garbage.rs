@@ -3,7 +3,7 @@
 //! Invariant: no garbage row names an object that a live file of the same store uses. Every change of a file or an
 //! intent keeps it in its own transaction, so removing what [`due`] returns never hurts a file.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     error::{CatalogueError, Result},
@@ -13,13 +13,18 @@ use crate::{
 
 /// Hands an object to garbage, due at once, unless a live file uses it.
 pub(crate) fn discard(connection: &Connection, store: StoreId, object: &str) -> Result<()> {
+    discard_at(connection, store, object, 0)
+}
+
+/// The same, due at `due` (unix ms).
+pub(crate) fn discard_at(connection: &Connection, store: StoreId, object: &str, due: i64) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO garbage (store, object, due)
-             SELECT ?1, ?2, 0
+             SELECT ?1, ?2, ?3
              WHERE NOT EXISTS (SELECT 1 FROM files WHERE object = ?2 AND store = ?1)",
         )?
-        .execute(params![store, object])?;
+        .execute(params![store, object, due])?;
     Ok(())
 }
 
@@ -82,6 +87,14 @@ pub(crate) fn add_intent(connection: &Connection, store: StoreId, object: &str) 
 pub(crate) fn drop_intent(connection: &Connection, id: i64) -> Result<()> {
     connection.prepare_cached("DELETE FROM intents WHERE id = ?1")?.execute([id])?;
     Ok(())
+}
+
+pub(crate) fn give_up_intent(connection: &Connection, id: i64, due: i64) -> Result<()> {
+    let written: Option<(StoreId, String)> = connection
+        .prepare_cached("DELETE FROM intents WHERE id = ?1 RETURNING store, object")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    written.map_or(Ok(()), |(store, object)| discard_at(connection, store, &object, due))
 }
 
 pub(crate) fn recover_intents(connection: &Connection) -> Result<u64> {

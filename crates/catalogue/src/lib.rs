@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod garbage;
 mod master_key;
+mod moves;
 mod random;
 mod readers;
 mod schema;
@@ -31,7 +32,10 @@ use stowage_core::{
 
 pub use error::CatalogueError;
 pub use master_key::MasterKey;
-pub use types::{App, AppId, FileRow, Garbage, NewContent, NewStore, Statistics, StoreId, StoreRow};
+pub use types::{
+    App, AppId, FileMove, FileRow, Garbage, MoveOutcome, NewContent, NewStore, OldObject, Statistics, StoreId,
+    StoreRow, StoreUsage,
+};
 
 use error::Result;
 use readers::Readers;
@@ -136,6 +140,11 @@ impl Catalogue {
     pub async fn store(&self, id: StoreId) -> Result<Option<StoreRow>, CatalogueError> {
         self.read(move |connection, sealer| stores::by_id(connection, sealer, id)).await
     }
+    /// All stores of an app that have or had this name, the oldest first: a replaced or removed store keeps its files.
+    pub async fn stores_ever_named(&self, app: AppId, name: &str) -> Result<Vec<StoreRow>, CatalogueError> {
+        let name = name.to_owned();
+        self.read(move |connection, sealer| stores::ever_named(connection, sealer, app, &name)).await
+    }
     /// Takes a store out of use for new files; those it holds stay readable. False if the app has none of this name.
     pub async fn remove_store(&self, app: AppId, name: &str) -> Result<bool, CatalogueError> {
         let name = name.to_owned();
@@ -152,15 +161,17 @@ impl Catalogue {
     pub async fn file(&self, handle: &Handle) -> Result<Option<FileRow>, CatalogueError> {
         self.look_up(|connection| files::by_handle(connection, handle))
     }
-    /// Points a handle (and every live row of the same object key) at new content, version + 1; the old object becomes garbage when it differs. Returns the new row. `NotFound` if it was deleted meanwhile.
+    /// Points a file (and every live row of the same object key) at new content, version + 1; the old object becomes garbage when it differs.
+    /// `seen` is the row that said where to write the content: a file that was moved to another store meanwhile comes back from there.
+    /// Returns the new row. `NotFound` if it was deleted meanwhile.
     pub async fn replace_content(
         &self,
-        handle: &Handle,
+        seen: &FileRow,
         content: NewContent,
         intent: Option<i64>,
     ) -> Result<FileRow, CatalogueError> {
-        let handle = *handle;
-        self.writer.submit(move |connection| files::replace_content(connection, &handle, &content, intent)).await
+        let seen = seen.clone();
+        self.writer.submit(move |connection| files::replace_content(connection, &seen, &content, intent)).await
     }
     /// Forgets a handle; its object becomes garbage unless `keep_object` or another live row uses it. False if unknown.
     pub async fn delete_file(&self, handle: &Handle, keep_object: bool) -> Result<bool, CatalogueError> {
@@ -178,6 +189,31 @@ impl Catalogue {
         let handle = *handle;
         self.writer.submit(move |connection| files::remember(connection, &handle, version, &digests, dimensions)).await
     }
+    /// At most `limit` files of a store in the order of their handles, from the one after `after` on.
+    pub async fn files_of_store(
+        &self,
+        store: StoreId,
+        after: Option<Handle>,
+        limit: usize,
+    ) -> Result<Vec<FileRow>, CatalogueError> {
+        self.read(move |connection, _| moves::page(connection, store, after.as_ref(), limit)).await
+    }
+    /// How much a store holds.
+    pub async fn store_usage(&self, store: StoreId) -> Result<StoreUsage, CatalogueError> {
+        self.read(move |connection, _| moves::usage(connection, store)).await
+    }
+    /// Whether [`move_file`](Self::move_file) would succeed now; changes nothing.
+    pub async fn check_move(&self, wanted: &FileMove) -> Result<MoveOutcome, CatalogueError> {
+        let wanted = wanted.clone();
+        self.read(move |connection, _| moves::check(connection, &wanted)).await
+    }
+    /// Switches a file, and all live files of its key, to its durable copy `object`, redeeming the intent, in one transaction; content and
+    /// version stay. Unless the outcome is `Done` nothing is changed, and the copy belongs to nobody.
+    pub async fn move_file(&self, wanted: FileMove, object: &str) -> Result<MoveOutcome, CatalogueError> {
+        let object = object.to_owned();
+        self.writer.submit(move |connection| moves::switch(connection, &wanted, &object)).await
+    }
+
     /// For each object name of built-in local stores: does any live row or garbage row use it? Same order as asked. Blocking variant for the sweep thread.
     pub fn objects_known(&self, objects: &[String]) -> Result<Vec<bool>, CatalogueError> {
         self.readers.with(|connection| garbage::local_objects_known(connection, objects))
@@ -191,6 +227,10 @@ impl Catalogue {
     /// Drops an intent whose write was abandoned and cleaned up.
     pub async fn drop_intent(&self, id: i64) -> Result<(), CatalogueError> {
         self.writer.submit(move |connection| garbage::drop_intent(connection, id)).await
+    }
+    /// Drops an intent whose object was or may have been written in vain: the object becomes garbage, due at `due` (unix ms), unless a live file uses it.
+    pub async fn give_up_intent(&self, id: i64, due: i64) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| garbage::give_up_intent(connection, id, due)).await
     }
     /// Turns all intents (left by a crash; call before serving) whose object no live row uses into garbage, and drops the rest. Returns how many became garbage.
     pub async fn recover_intents(&self) -> Result<u64, CatalogueError> {

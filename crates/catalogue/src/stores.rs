@@ -77,6 +77,14 @@ pub(crate) fn current(connection: &Connection, sealer: &Sealer, app: AppId) -> R
         .collect()
 }
 
+/// All stores that have or had a name, the oldest first.
+pub(crate) fn ever_named(connection: &Connection, sealer: &Sealer, app: AppId, name: &str) -> Result<Vec<StoreRow>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM stores WHERE app = ?1 AND name = ?2 ORDER BY id"))?
+        .query_and_then(params![app, name], |row| from_row(row, sealer))?
+        .collect()
+}
+
 pub(crate) fn by_id(connection: &Connection, sealer: &Sealer, id: StoreId) -> Result<Option<StoreRow>> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM stores WHERE id = ?1"))?

@@ -145,6 +145,55 @@ pub struct NewContent {
     pub modified: i64,
 }
 
+/// The wish to switch a file, and all live files of its key, to a copy of its content in another store.
+#[derive(Clone, Debug)]
+pub struct FileMove {
+    /// The row whose content was copied, as it was then.
+    pub file: FileRow,
+    /// The store that has the copy.
+    pub store: StoreId,
+    /// The location that this store serves; `None` leaves the files' as it is.
+    pub location: Option<Location>,
+    /// The container of the copy. The key stays.
+    pub container: String,
+    /// The intent that protects the copy, where it has one.
+    pub intent: Option<i64>,
+    /// What becomes of the original.
+    pub old_object: OldObject,
+}
+
+/// What becomes of an object that was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldObject {
+    /// It stays in its store for good.
+    Keep,
+    /// It is garbage from this time on (unix ms): readers who saw the row before the switch finish first.
+    RemoveAt(i64),
+}
+
+/// What came of a [`FileMove`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoveOutcome {
+    /// The files are (or could be) switched.
+    Done {
+        /// The file and the others of its key.
+        files: u64,
+    },
+    /// The file was overwritten, deleted or moved, or the intent is gone: the copy is void.
+    Changed,
+    /// Another file has the key in the new store, or is being written to it.
+    Taken,
+}
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreUsage {
+    /// Live files.
+    pub files: u64,
+    /// Their sizes, bytes.
+    pub bytes: u64,
+}
+
 /// Bytes nobody needs any more, to be removed from their store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Garbage {

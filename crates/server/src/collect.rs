@@ -20,7 +20,13 @@ const RETRY: i64 = 60_000;
 pub async fn sweep_local(server: Arc<Server>) {
     let local = server.stores.local().clone();
     let catalogue = server.catalogue.clone();
+    // Waits for a command that is moving files into the local store: its objects have no rows yet.
+    let lock = match crate::lock_moves(&server.config.data).await {
+        Ok(lock) => lock,
+        Err(error) => return tracing::error!(%error, "the local store is not swept"),
+    };
     let swept = tokio::task::spawn_blocking(move || {
+        let _lock = lock;
         local.sweep(&mut |objects| {
             catalogue.objects_known(objects).unwrap_or_else(|error| {
                 // When in doubt, keep.

@@ -13,4 +13,4 @@ pub mod stores;
 pub mod telemetry;
 
 pub use api::openapi::openapi_json;
-pub use serve::{ServeError, open_catalogue, open_local_store, serve};
+pub use serve::{ServeError, lock_moves, open_catalogue, open_local_store, serve};

@@ -12,6 +12,9 @@ use tokio::{
 
 use crate::{collect, config::Config, http::connection, state::Server, stores::Stores, telemetry::Metrics};
 
+/// Between two attempts to get the lock of [`lock_moves`].
+const LOCK_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -64,6 +67,21 @@ pub fn open_catalogue(config: &Config) -> Result<Catalogue, ServeError> {
 pub fn open_local_store(config: &Config) -> Result<LocalStore, ServeError> {
     LocalStore::open(&config.data.join("objects"), 0)
         .map_err(|cause| ServeError::Data { path: config.data.display().to_string(), cause })
+}
+
+/// Waits for the right to move files into the local store; dropping the file gives it back. Whoever has it writes objects of an old
+/// generation, which a server that starts meanwhile must not sweep before their rows name them.
+pub async fn lock_moves(data: &Path) -> Result<File, ServeError> {
+    let unusable = |cause| ServeError::Data { path: data.display().to_string(), cause };
+    let file = File::options().create(true).append(true).open(data.join("moves.lock")).map_err(unusable)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // Asked again and again instead of waiting on a thread, which would keep a server from stopping.
+            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY).await,
+            Err(std::fs::TryLockError::Error(cause)) => return Err(unusable(cause)),
+        }
+    }
 }
 
 /// Runs the server until SIGTERM or SIGINT; `ready` is called with the address once requests are answered.

@@ -44,6 +44,14 @@ pub struct Target {
     pub container: ContainerName,
 }
 
+/// A store that was asked for by its name.
+pub struct NamedStore {
+    /// The store.
+    pub store: Arc<OpenStore>,
+    /// Whether a location of the app stores into it.
+    pub serves_uploads: bool,
+}
+
 /// Opens stores. What is configured is asked again each second, so that changes made beside the running server are noticed.
 pub struct Stores {
     catalogue: Catalogue,
@@ -118,11 +126,10 @@ impl Stores {
     }
 
     /// The store behind `src://NAME/…` (spec 02 §3.4).
-    pub async fn named(&self, app: &App, name: &str) -> Result<Option<Arc<OpenStore>>, ApiError> {
-        match self.rows(app).await?.iter().find(|row| row.name == name).cloned() {
-            Some(row) => Ok(Some(self.open(row).await?)),
-            None => Ok(None),
-        }
+    pub async fn named(&self, app: &App, name: &str) -> Result<Option<NamedStore>, ApiError> {
+        let Some(row) = self.rows(app).await?.iter().find(|row| row.name == name).cloned() else { return Ok(None) };
+        let serves_uploads = row.location.is_some();
+        Ok(Some(NamedStore { store: self.open(row).await?, serves_uploads }))
     }
 
     async fn rows(&self, app: &App) -> Result<Arc<Vec<StoreRow>>, ApiError> {
@@ -135,18 +142,20 @@ impl Stores {
     }
 
     async fn open(&self, row: StoreRow) -> Result<Arc<OpenStore>, ApiError> {
-        let store = match self.still_open(&row) {
-            Some(store) => store,
-            None => Arc::new(self.open_anew(row)?),
-        };
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(store.id, store.clone());
+        let store = self.still_open_or_anew(row)?;
         self.by_id.insert(store.id, store.clone()).await;
         Ok(store)
     }
 
-    fn still_open(&self, row: &StoreRow) -> Option<Arc<OpenStore>> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.get(&row.id).filter(|store| store.settings == row.config).cloned()
+    /// Under one lock: requests that come at once share a driver, and what it learns of its provider's health.
+    fn still_open_or_anew(&self, row: StoreRow) -> Result<Arc<OpenStore>, ApiError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = opened.get(&row.id).filter(|store| store.settings == row.config) {
+            return Ok(store.clone());
+        }
+        let store = Arc::new(self.open_anew(row)?);
+        opened.insert(store.id, store.clone());
+        Ok(store)
     }
 
     fn open_anew(&self, row: StoreRow) -> Result<OpenStore, ApiError> {

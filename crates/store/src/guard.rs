@@ -88,10 +88,21 @@ impl Guard {
         limit: Duration,
         step: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let outcome = timeout(limit, step)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))));
+        let outcome = within(limit, step).await;
         self.record(matches!(outcome, Err(StoreError::Unavailable(_))));
+        outcome
+    }
+
+    /// As [`Guard::follow_up`], for what may succeed without a word from the provider: that is no sign of its health.
+    async fn prepare<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let outcome = within(limit, step).await;
+        if matches!(outcome, Err(StoreError::Unavailable(_))) {
+            self.record(true);
+        }
         outcome
     }
 
@@ -120,6 +131,12 @@ impl Guard {
     }
 }
 
+async fn within<T>(limit: Duration, step: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    timeout(limit, step)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))))
+}
+
 #[async_trait::async_trait]
 impl BlobStore for Guarded {
     fn capabilities(&self) -> Capabilities {
@@ -135,7 +152,8 @@ impl BlobStore for Guarded {
     }
 
     async fn create(&self, key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
-        let writer = self.guard.step(self.guard.limits.answer, self.driver.create(key, meta)).await?;
+        self.guard.admit()?;
+        let writer = self.guard.prepare(self.guard.limits.answer, self.driver.create(key, meta)).await?;
         Ok(Box::new(GuardedWriter { writer, guard: self.guard.clone() }))
     }
 
@@ -171,7 +189,8 @@ impl BlobStore for Guarded {
     }
 
     async fn presign_get(&self, id: &ObjectId, valid_for: Duration) -> Result<PresignedRequest, StoreError> {
-        self.guard.step(self.guard.limits.answer, self.driver.presign_get(id, valid_for)).await
+        self.guard.admit()?;
+        self.guard.prepare(self.guard.limits.answer, self.driver.presign_get(id, valid_for)).await
     }
 
     async fn presign_put(
@@ -180,7 +199,8 @@ impl BlobStore for Guarded {
         meta: &ObjectMeta,
         valid_for: Duration,
     ) -> Result<PresignedRequest, StoreError> {
-        self.guard.step(self.guard.limits.answer, self.driver.presign_put(key, meta, valid_for)).await
+        self.guard.admit()?;
+        self.guard.prepare(self.guard.limits.answer, self.driver.presign_put(key, meta, valid_for)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -196,7 +216,7 @@ struct GuardedWriter {
 #[async_trait::async_trait]
 impl BlobWriter for GuardedWriter {
     async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
-        self.guard.follow_up(self.guard.limits.write, self.writer.write(chunk)).await
+        self.guard.prepare(self.guard.limits.write, self.writer.write(chunk)).await
     }
 
     async fn commit(self: Box<Self>) -> Result<ObjectId, StoreError> {

@@ -4,6 +4,7 @@
 mod copy;
 mod directory;
 mod name;
+mod shared_sync;
 mod sweep;
 mod writer;
 

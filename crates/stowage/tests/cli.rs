@@ -28,7 +28,7 @@ fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
 #[test]
 fn help_texts() {
     let sandbox = Sandbox::new();
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["serve"],
         &["app"],
@@ -41,6 +41,7 @@ fn help_texts() {
         &["store"],
         &["store", "add"],
         &["store", "list"],
+        &["store", "migrate"],
         &["store", "providers"],
         &["store", "remove"],
         &["store", "set"],

@@ -85,7 +85,7 @@ async fn replacing_content_changes_every_file_of_the_key() {
     let fixture = Fixture::new().await;
     let first = fixture.commit(fixture.file("a")).await;
     let second = fixture.commit(fixture.file("a")).await;
-    let row = fixture.catalogue.replace_content(&first.handle, content("new"), None).await.expect("replace");
+    let row = fixture.catalogue.replace_content(&first, content("new"), None).await.expect("replace");
     let expected = FileRow {
         object: "new".to_owned(),
         size: 3,
@@ -108,7 +108,7 @@ async fn replacing_content_may_change_the_type_but_not_a_deleted_file() {
     let file = fixture.commit(fixture.file("a")).await;
     let mut typed = content("b");
     typed.mimetype = Some("text/css".to_owned());
-    let replace = |content| fixture.catalogue.replace_content(&file.handle, content, None);
+    let replace = |content| fixture.catalogue.replace_content(&file, content, None);
     assert_eq!(replace(typed).await.expect("replace").mimetype, "text/css");
     fixture.catalogue.delete_file(&file.handle, false).await.expect("delete");
     let late = replace(content("c")).await;

@@ -39,7 +39,7 @@ async fn an_object_that_is_used_again_is_no_garbage() {
             fixture.commit(fixture.file("a")).await.handle
         } else {
             let other = fixture.commit(fixture.file("b")).await;
-            let replaced = catalogue.replace_content(&other.handle, content("a"), None);
+            let replaced = catalogue.replace_content(&other, content("a"), None);
             replaced.await.expect("replace");
             catalogue.delete_file(&file.handle, false).await.expect("no such file");
             other.handle
@@ -82,7 +82,7 @@ async fn intents_left_by_a_crash_become_garbage_unless_their_object_is_used() {
     let file = fixture.file("committed");
     catalogue.commit_file(file.clone(), Some(committed)).await.expect("commit");
     let replaced = intend("replaced").await.expect("intent");
-    catalogue.replace_content(&file.handle, content("replaced"), Some(replaced)).await.expect("replace");
+    catalogue.replace_content(&file, content("replaced"), Some(replaced)).await.expect("replace");
     let abandoned = intend("abandoned").await.expect("intent");
     catalogue.drop_intent(abandoned).await.expect("drop");
     intend("replaced").await.expect("an overwrite that never finished");

@@ -4,5 +4,6 @@ mod apps;
 mod durability;
 mod files;
 mod garbage;
+mod moves;
 mod opening;
 mod support;

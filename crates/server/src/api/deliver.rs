@@ -14,6 +14,7 @@ use stowage_core::{
 use super::{
     Answer,
     answer::{StoredFile, json, text},
+    content::Content,
     metadata,
     read::{self, CacheLife, find},
     store::{app_of_key, destination},
@@ -26,7 +27,7 @@ use crate::{
         headers,
         routes::{Needs, calls_of_task},
     },
-    ingest::{self, SizeLimits, Upload, remote},
+    ingest::{self, SizeLimits, Upload, alias, remote},
     state::KnownFile,
     stores::Target,
 };
@@ -34,7 +35,7 @@ use crate::{
 /// Answers a delivery URL.
 #[utoipa::path(get, path = "/{delivery}", operation_id = "deliver", tag = "Delivery",
     params(
-        ("delivery" = String, Path, description = "`[APIKEY/][task=…/…]SOURCE`, for example `HANDLE`, `HANDLE/metadata`, `store=path:\"a/\"/HANDLE`, `KEY/store/https://…`"),
+        ("delivery" = String, Path, description = "`[APIKEY/][task=…/…]SOURCE`, for example `HANDLE`, `HANDLE/metadata`, `store=path:\"a/\"/HANDLE`, `KEY/store/https://…`, `KEY/src://NAME/path`"),
         ("dl" = Option<bool>, Query, description = "`true`: as an attachment"),
         ("policy" = Option<String>, Query), ("signature" = Option<String>, Query),
     ),
@@ -63,18 +64,38 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
         let upload = source(context, &app, &authority, &path).await?;
         return store(context, &app, &authority, target, options, upload).await;
     }
-    let Some(file) = own_file else {
-        return Err(unsupported("delivery of an external source without a `store` task"));
-    };
     if let Some(asked) = &plan.metadata {
+        let file = own_file.ok_or_else(|| unsupported("the metadata of an external source"))?;
         let asked = if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(asked)? };
         return metadata::describe(context, &authority, &file.row, &asked).await;
     }
-    let mut response = read::send(context, &app, &file, plan.cache).await?;
-    if let Some(content) = plan.content {
-        content.apply(response.headers_mut(), context.query.flag("dl"));
+    let content = match own_file {
+        Some(file) => Content::File(file),
+        None => external(context, &app, &authority, &path.source).await?,
+    };
+    let mut response = read::send(context, &app, &content, plan.cache).await?;
+    if let Some(task) = plan.content {
+        task.apply(response.headers_mut(), context.query.flag("dl"));
     }
     Ok(response)
+}
+
+/// Content that is not a stored file.
+async fn external(
+    context: &RequestContext,
+    app: &App,
+    authority: &Authority,
+    source: &Source,
+) -> Result<Content, ApiError> {
+    let place = match source {
+        Source::Alias(url) => url.strip_prefix("src://").map(|place| (url, place)),
+        _ => None,
+    };
+    let Some((url, place)) = place else {
+        return Err(unsupported("delivery of an external source without a `store` task"));
+    };
+    authority.check_alias(url)?;
+    Ok(Content::Object(Arc::new(alias::find(context, app, place).await?)))
 }
 
 /// What the tasks of a path add up to.

@@ -1,6 +1,7 @@
 //! One module per operation of the route table.
 
 pub mod answer;
+pub mod content;
 pub mod copy;
 pub mod deliver;
 pub mod metadata;

@@ -13,7 +13,7 @@ use stowage_core::{
 };
 use stowage_store::{Blob, StoreError};
 
-use super::Answer;
+use super::{Answer, content::Content};
 use crate::{
     http::{
         ApiError, ResponseBody,
@@ -94,9 +94,9 @@ pub async fn read_file(context: &RequestContext) -> Answer {
     authority.check_handle(&handle)?;
     let life = if context.query.flag("cache") { CacheLife::DELIVERY } else { CacheLife::Revalidate };
     if context.query.flag("base64encode") {
-        return encoded(context, &app, &file, life).await;
+        return encoded(context, &app, file, life).await;
     }
-    send(context, &app, &file, life).await
+    send(context, &app, &Content::File(file), life).await
 }
 
 /// A live file and its app.
@@ -106,73 +106,88 @@ pub async fn find(context: &RequestContext, handle: &Handle) -> Result<(Arc<App>
     Ok((app, file))
 }
 
-/// Sends a file, or the part of it that was asked for, or word that it has not changed.
-pub async fn send(context: &RequestContext, app: &App, file: &KnownFile, life: CacheLife) -> Answer {
-    let row = &file.row;
-    let mut answer_headers = answer_headers(context, app, file, life);
-    if is_unmodified(context, row, &answer_headers) {
+/// Sends content, or the part of it that was asked for, or word that it has not changed.
+pub async fn send(context: &RequestContext, app: &App, content: &Content, life: CacheLife) -> Answer {
+    let size = content.size();
+    let mut answer_headers = answer_headers(context, app, content, life);
+    if is_unmodified(context, content) {
         answer_headers.remove(header::CONTENT_TYPE);
         answer_headers.remove(header::CONTENT_DISPOSITION);
         return Ok(with(StatusCode::NOT_MODIFIED, answer_headers, ResponseBody::empty()));
     }
-    match wanted_range(context, row, &answer_headers) {
+    match wanted_range(context, content) {
         RangeRequest::Whole => {
-            answer_headers.insert(header::CONTENT_LENGTH, HeaderValue::from(row.size));
-            let body = body_of(context, row, 0..row.size).await?;
+            answer_headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            let body = body_of(context, content, 0..size).await?;
             Ok(with(StatusCode::OK, answer_headers, body))
         }
         RangeRequest::Single(wanted) => {
             answer_headers.insert(header::CONTENT_LENGTH, HeaderValue::from(wanted.length()));
-            answer_headers.insert(header::CONTENT_RANGE, content_range(wanted, row.size)?);
-            let body = body_of(context, row, wanted.start..wanted.end + 1).await?;
+            answer_headers.insert(header::CONTENT_RANGE, content_range(wanted, size)?);
+            let body = body_of(context, content, wanted.start..wanted.end + 1).await?;
             Ok(with(StatusCode::PARTIAL_CONTENT, answer_headers, body))
         }
-        RangeRequest::Multiple(wanted) => multiple(context, row, answer_headers, wanted),
+        RangeRequest::Multiple(wanted) => multiple(context, content, answer_headers, wanted),
         RangeRequest::Unsatisfiable => {
             let mut response =
                 ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", "no such range in this file")
                     .into_response(context.route.errors);
-            response.headers_mut().insert(header::CONTENT_RANGE, header_text(&format!("bytes */{}", row.size))?);
+            response.headers_mut().insert(header::CONTENT_RANGE, header_text(&format!("bytes */{size}"))?);
             Ok(response)
         }
     }
 }
 
-fn answer_headers(context: &RequestContext, app: &App, file: &KnownFile, life: CacheLife) -> HeaderMap {
-    let mut answer_headers = file.headers.clone();
+fn answer_headers(context: &RequestContext, app: &App, content: &Content, life: CacheLife) -> HeaderMap {
+    let mut answer_headers = content.headers().clone();
     answer_headers.insert(header::CACHE_CONTROL, life.header(app));
     if context.query.flag("dl") {
-        headers::make_attachment(&mut answer_headers, &file.row.filename);
+        headers::make_attachment(&mut answer_headers, content.filename());
     }
     answer_headers
 }
 
 /// RFC 9110 §13.2.2: `If-None-Match` wins over `If-Modified-Since`.
-fn is_unmodified(context: &RequestContext, row: &FileRow, answer_headers: &HeaderMap) -> bool {
+fn is_unmodified(context: &RequestContext, content: &Content) -> bool {
     if let Some(tags) = context.header(header::IF_NONE_MATCH) {
-        let own = answer_headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
-        return tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == own);
+        let own = content.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(strong);
+        return tags.split(',').map(str::trim).any(|tag| tag == "*" || Some(strong(tag)) == own);
     }
     let since = context.header(header::IF_MODIFIED_SINCE).and_then(|date| httpdate::parse_http_date(date).ok());
-    since.is_some_and(|since| headers::modified(row) <= since)
+    since.zip(content.modified()).is_some_and(|(since, modified)| modified <= since)
 }
 
-fn wanted_range(context: &RequestContext, row: &FileRow, answer_headers: &HeaderMap) -> RangeRequest {
+/// A tag without the mark of a weak one.
+fn strong(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+fn wanted_range(context: &RequestContext, content: &Content) -> RangeRequest {
     let Some(wanted) = context.header(header::RANGE) else { return RangeRequest::Whole };
     if let Some(condition) = context.header(header::IF_RANGE) {
         let same = match httpdate::parse_http_date(condition) {
-            Ok(date) => headers::modified(row) == date,
-            Err(_) => answer_headers.get(header::ETAG).is_some_and(|tag| tag == condition),
+            Ok(date) => content.modified() == Some(date),
+            // Weak tags never prove that two answers are the same byte for byte.
+            Err(_) => {
+                !condition.starts_with("W/") && content.headers().get(header::ETAG).is_some_and(|tag| tag == condition)
+            }
         };
         if !same {
             return RangeRequest::Whole;
         }
     }
-    range::parse(wanted, row.size)
+    range::parse(wanted, content.size())
 }
 
 /// `multipart/byteranges` (RFC 9110 §15.3.7.2).
-fn multiple(context: &RequestContext, row: &FileRow, mut answer_headers: HeaderMap, wanted: Vec<ByteRange>) -> Answer {
+fn multiple(
+    context: &RequestContext,
+    content: &Content,
+    mut answer_headers: HeaderMap,
+    wanted: Vec<ByteRange>,
+) -> Answer {
+    let media_type = answer_headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let size = content.size();
     let mut random = [0; 12];
     crate::ingest::fill_random(&mut random);
     let boundary = hex::encode(random);
@@ -180,8 +195,8 @@ fn multiple(context: &RequestContext, row: &FileRow, mut answer_headers: HeaderM
         .iter()
         .map(|range| {
             format!(
-                "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Range: bytes {}-{}/{}\r\n\r\n",
-                row.mimetype, range.start, range.end, row.size
+                "\r\n--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: bytes {}-{}/{size}\r\n\r\n",
+                range.start, range.end
             )
         })
         .collect();
@@ -194,17 +209,18 @@ fn multiple(context: &RequestContext, row: &FileRow, mut answer_headers: HeaderM
         ResponseBody::empty()
     } else {
         let server = context.server.clone();
-        let row = row.clone();
+        let content = content.clone();
         let chunks = stream::iter(part_heads.into_iter().zip(wanted))
             .then(move |(head, range)| {
-                let (server, row) = (server.clone(), row.clone());
+                let (server, content) = (server.clone(), content.clone());
                 async move {
-                    let blob = blob_of(&server, &row, range.start..range.end + 1)
+                    let blob = content
+                        .open(&server, range.start..range.end + 1)
                         .await
                         .map_err(|error| StoreError::Other(error.cause.unwrap_or_default()))?;
-                    let content = http_body_util::BodyStream::new(ResponseBody::from_blob(blob, range.length()))
+                    let chunks = http_body_util::BodyStream::new(ResponseBody::from_blob(blob, range.length()))
                         .try_filter_map(async |frame| Ok(frame.into_data().ok()));
-                    Ok::<_, StoreError>(stream::once(async { Ok(Bytes::from(head)) }).chain(content))
+                    Ok::<_, StoreError>(stream::once(async { Ok(Bytes::from(head)) }).chain(chunks))
                 }
             })
             .try_flatten()
@@ -215,14 +231,14 @@ fn multiple(context: &RequestContext, row: &FileRow, mut answer_headers: HeaderM
     Ok(with(StatusCode::PARTIAL_CONTENT, answer_headers, body))
 }
 
-/// The body for a range of a file; nothing for HEAD.
-async fn body_of(context: &RequestContext, row: &FileRow, range: Range<u64>) -> Result<ResponseBody, ApiError> {
+/// The body for a range of the content; nothing for HEAD.
+async fn body_of(context: &RequestContext, content: &Content, range: Range<u64>) -> Result<ResponseBody, ApiError> {
     if context.is_head() {
         return Ok(ResponseBody::empty());
     }
     let length = range.end - range.start;
     context.server.metrics.served(length);
-    Ok(ResponseBody::from_blob(blob_of(&context.server, row, range).await?, length))
+    Ok(ResponseBody::from_blob(content.open(&context.server, range).await?, length))
 }
 
 /// Opens a range of a file's content; small files come from memory when they were read lately.
@@ -269,9 +285,9 @@ async fn vanished(server: &Server, row: &FileRow) -> ApiError {
 }
 
 /// `base64encode=true`: the whole file as base64 text, encoded while it streams (three bytes at a time give four).
-async fn encoded(context: &RequestContext, app: &App, file: &KnownFile, life: CacheLife) -> Answer {
+async fn encoded(context: &RequestContext, app: &App, file: Arc<KnownFile>, life: CacheLife) -> Answer {
     let row = &file.row;
-    let mut answer_headers = answer_headers(context, app, file, life);
+    let mut answer_headers = answer_headers(context, app, &Content::File(file.clone()), life);
     answer_headers.remove(header::ACCEPT_RANGES);
     answer_headers.remove(header::ETAG);
     let length = row.size.div_ceil(3) * 4;

@@ -134,6 +134,12 @@ impl Authority {
         self.check(|policy| policy.check_url(url))
     }
 
+    /// An object behind an alias may be read. It has no handle, so a policy that is bound to one does not cover it.
+    pub fn check_alias(&self, url: &str) -> Result<(), ApiError> {
+        self.check_url(url)?;
+        self.check(Policy::check_may_create)
+    }
+
     /// Smallest and largest file allowed, bytes.
     pub fn size_bounds(&self) -> (Option<u64>, Option<u64>) {
         match self {

@@ -18,15 +18,21 @@ const SANDBOX: HeaderValue =
 
 /// The headers that follow from the row alone, for an inline answer.
 pub fn of_file(row: &FileRow) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(16);
     let media_type = MediaType::parse(&row.mimetype).unwrap_or_else(|_| MediaType::octet_stream());
-    headers.insert(header::CONTENT_TYPE, text(media_type.as_str()));
+    let mut headers = of_content(&media_type, &row.filename);
     headers.insert(header::ETAG, text(&format!("\"{}\"", &hex::encode(row.sha256)[..32])));
     headers.insert(header::LAST_MODIFIED, text(&httpdate::fmt_http_date(modified(row))));
+    headers
+}
+
+/// The headers that follow from type and name; active types are locked up.
+pub fn of_content(media_type: &MediaType, filename: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(header::CONTENT_TYPE, text(media_type.as_str()));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(X_FILE_NAME, text(&file_name_text(&row.filename)));
+    headers.insert(X_FILE_NAME, text(&file_name_text(filename)));
     let disposition = if media_type.is_active() { Disposition::Attachment } else { Disposition::Inline };
-    headers.insert(header::CONTENT_DISPOSITION, text(&disposition::header_value(disposition, &row.filename)));
+    headers.insert(header::CONTENT_DISPOSITION, text(&disposition::header_value(disposition, filename)));
     if media_type.is_active() {
         headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     }

@@ -1,29 +1,39 @@
 //! Storage aliases `src://NAME/path` (spec 02 §3.4): objects of the app's own stores that never passed through Stowage.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use futures_util::{StreamExt, TryStreamExt};
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stowage_catalogue::App;
-use stowage_core::storage_path::StoragePath;
+use stowage_core::{media_type::MediaType, storage_path::StoragePath};
 use stowage_store::{Blob, ObjectId, ObjectKey, ObjectStat, StoreError};
 
-use super::Upload;
+use super::{Upload, naming};
 use crate::{
-    http::{ApiError, ResponseBody, context::RequestContext},
-    stores::OpenStore,
+    http::{ApiError, ResponseBody, context::RequestContext, headers},
+    stores::{NamedStore, OpenStore},
 };
 
 /// An object behind an alias.
 pub struct AliasedObject {
-    /// Its store.
-    pub store: Arc<OpenStore>,
-    /// Its name there.
-    pub id: ObjectId,
+    store: Arc<OpenStore>,
+    id: ObjectId,
     /// What the provider knows of it.
     pub stat: ObjectStat,
     /// Last segment of the path.
     pub filename: String,
+    /// Headers of every answer that carries its content.
+    pub headers: HeaderMap,
+}
+
+impl AliasedObject {
+    /// Opens a half-open range of its content.
+    pub async fn open(&self, range: Range<u64>) -> Result<Blob, ApiError> {
+        if range.is_empty() {
+            return Ok(Blob::Memory(bytes::Bytes::new()));
+        }
+        Ok(self.store.driver.open(&self.id, range).await?)
+    }
 }
 
 /// Finds what `NAME/path` names: the object of that key in the default container of the app's store NAME.
@@ -34,7 +44,7 @@ pub async fn find(context: &RequestContext, app: &App, path: &str) -> Result<Ali
         .map_err(|error| invalid(error.to_string()))?
         .filter(|path| !path.is_folder())
         .ok_or_else(|| invalid("an alias names one object: src://NAME/path".to_owned()))?;
-    let store = context.server.stores.named(app, name).await?.ok_or_else(|| {
+    let NamedStore { store, serves_uploads } = context.server.stores.named(app, name).await?.ok_or_else(|| {
         ApiError::new(
             StatusCode::BAD_REQUEST,
             "alias_not_configured",
@@ -47,23 +57,50 @@ pub async fn find(context: &RequestContext, app: &App, path: &str) -> Result<Ali
             "the server's own disk has no paths; read its files by handle".to_owned(),
         ))
     })?;
+    // Without a policy only the key, which is public, would stand between a guessed path and somebody's upload.
+    if serves_uploads && !app.settings.security {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "alias_needs_security",
+            "uploads go into this store, so its objects are read by path only where the app has security switched on",
+        ));
+    }
     let stat = store.driver.stat(&id).await.map_err(|error| match error {
         StoreError::NotFound => ApiError::file_not_found(),
         other => other.into(),
     })?;
     let filename = path.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-    Ok(AliasedObject { store, id, stat, filename })
+    let headers = answer_headers(&stat, &filename);
+    Ok(AliasedObject { store, id, stat, filename, headers })
+}
+
+fn answer_headers(stat: &ObjectStat, filename: &str) -> HeaderMap {
+    let media_type = naming::declared(stat.media_type.as_deref())
+        .or_else(|| MediaType::from_filename(filename))
+        .unwrap_or_else(MediaType::octet_stream);
+    let mut answer_headers = headers::of_content(&media_type, filename);
+    if let Some(tag) = stat.etag.as_deref().and_then(entity_tag) {
+        answer_headers.insert(header::ETAG, tag);
+    }
+    answer_headers
+}
+
+/// Providers write their tags with quotes and without; one that HTTP has no way to write is left out.
+fn entity_tag(told: &str) -> Option<HeaderValue> {
+    let (weak, opaque) = told.strip_prefix("W/").map_or(("", told), |opaque| ("W/", opaque));
+    let opaque = opaque.trim_matches('"');
+    let fits = !opaque.is_empty() && opaque.bytes().all(|byte| matches!(byte, b'!' | b'#'..=b'~'));
+    if !fits {
+        return None;
+    }
+    HeaderValue::from_str(&format!("{weak}\"{opaque}\"")).ok()
 }
 
 /// Opens an aliased object as an upload.
 pub async fn open(context: &RequestContext, app: &App, path: &str, url: &str) -> Result<Upload, ApiError> {
     let object = find(context, app, path).await?;
     let size = object.stat.size;
-    let blob = if size == 0 {
-        Blob::Memory(bytes::Bytes::new())
-    } else {
-        object.store.driver.open(&object.id, 0..size).await?
-    };
+    let blob = object.open(0..size).await?;
     let content = http_body_util::BodyStream::new(ResponseBody::from_blob(blob, size))
         .map_err(ApiError::from)
         .try_filter_map(async |frame| Ok(frame.into_data().ok()));
@@ -76,4 +113,25 @@ pub async fn open(context: &RequestContext, app: &App, path: &str, url: &str) ->
         expected_md5: None,
         is_raw: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_providers_become_tags_of_answers() {
+        for (told, expected) in [
+            ("\"abc\"", Some("\"abc\"")),
+            ("0x8DABC", Some("\"0x8DABC\"")),
+            ("W/\"abc\"", Some("W/\"abc\"")),
+            ("", None),
+            ("\"a\"b\"", None),
+            ("a b", None),
+            ("a\r\nSet-Cookie: x", None),
+        ] {
+            let tag = entity_tag(told);
+            assert_eq!(tag.as_ref().and_then(|tag| tag.to_str().ok()), expected, "{told:?}");
+        }
+    }
 }

@@ -230,25 +230,18 @@ pub async fn overwrite_file(
 ) -> Result<FileRow, ApiError> {
     let store = server.stores.by_id(row.store).await?;
     let head = read_head(&mut upload, limits).await?;
-    let kept = match &mimetype {
-        Some(asked) => asked.clone(),
-        None => MediaType::parse(&row.mimetype).unwrap_or_else(|_| MediaType::octet_stream()),
-    };
-    check_type(app, &kept, &head.bytes)?;
+    let mut meta = ObjectMeta { length: head.length(upload.length), ..meta_of(row) };
+    if let Some(asked) = &mimetype {
+        meta.media_type = asked.clone();
+    }
+    check_type(app, &meta.media_type, &head.bytes)?;
     let container = ContainerName::parse(&row.container).map_err(ApiError::internal)?;
     let key = ObjectKey::existing(container, row.key.clone());
-    let meta = ObjectMeta {
-        media_type: kept,
-        access: row.access,
-        length: head.length(upload.length),
-        disposition: Some(inline(&row.filename)),
-        user_metadata: provenance(&row.handle),
-    };
     let received = receive(server, &store, &key, &meta, head, &mut upload, limits).await?;
 
-    let handle = row.handle;
     let finish = {
         let server = server.clone();
+        let row = row.clone();
         async move {
             let Received { writer, digests, size, mut reservation } = received;
             let intent = Reservation::redeem(&mut reservation);
@@ -261,7 +254,7 @@ pub async fn overwrite_file(
                 mimetype: mimetype.map(|media_type| media_type.as_str().to_owned()),
                 modified: unix_millis(),
             };
-            let replaced = server.catalogue.replace_content(&handle, content, intent).await;
+            let replaced = server.catalogue.replace_content(&row, content, intent).await;
             if let Err(error) = &replaced {
                 discard(&store, &object, error).await;
             }
@@ -273,6 +266,17 @@ pub async fn overwrite_file(
         }
     };
     run_to_the_end(finish).await
+}
+
+/// What goes with the content of a file to any store.
+pub fn meta_of(row: &FileRow) -> ObjectMeta {
+    ObjectMeta {
+        media_type: MediaType::parse(&row.mimetype).unwrap_or_else(|_| MediaType::octet_stream()),
+        access: row.access,
+        length: Some(row.size),
+        disposition: Some(inline(&row.filename)),
+        user_metadata: provenance(&row.handle),
+    }
 }
 
 /// So that a download straight from the provider has the file's name.

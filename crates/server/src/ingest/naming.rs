@@ -6,7 +6,13 @@ use super::Upload;
 use crate::http::ApiError;
 
 /// Types that say nothing about the content: a form's own type, or a client's "I don't know".
-const MEANINGLESS: &[&str] = &["application/x-www-form-urlencoded", "multipart/form-data", "application/octet-stream"];
+const MEANINGLESS: &[&str] = &[
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "application/octet-stream",
+    // Amazon's word for it, on every object that was put without a type.
+    "binary/octet-stream",
+];
 
 /// The name option, else the sender's name for it.
 pub fn filename(options: &StoreOptions, upload: &Upload) -> Option<FileName> {
@@ -19,19 +25,21 @@ pub fn filename(options: &StoreOptions, upload: &Upload) -> Option<FileName> {
 
 /// `mimetype` option, else the sender's type, else by extension, else by content, else `text/plain` for raw text.
 pub fn media_type(options: &StoreOptions, upload: &Upload, filename: Option<&FileName>, head: &[u8]) -> MediaType {
-    let declared = || {
-        let hint = MediaType::parse(upload.type_hint.as_deref()?).ok()?;
-        (!MEANINGLESS.contains(&hint.as_str())).then_some(hint)
-    };
     options
         .mimetype
         .clone()
-        .or_else(declared)
+        .or_else(|| declared(upload.type_hint.as_deref()))
         .or_else(|| filename.and_then(|name| MediaType::from_filename(name.as_str())))
         .or_else(|| stowage_media::sniff(head))
         .unwrap_or_else(|| {
             if upload.is_raw && is_text(head) { MediaType::text_plain() } else { MediaType::octet_stream() }
         })
+}
+
+/// The type that somebody tells, if it is one and says something.
+pub fn declared(hint: Option<&str>) -> Option<MediaType> {
+    let hint = MediaType::parse(hint?).ok()?;
+    (!MEANINGLESS.contains(&hint.as_str())).then_some(hint)
 }
 
 /// A name for a file that came without one: the handle with the extension of the type.

@@ -5,7 +5,10 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use rustix::{
@@ -13,7 +16,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::name::{ObjectName, shard_name};
+use super::{
+    name::{ObjectName, shard_name},
+    shared_sync::SharedSync,
+};
+use crate::random;
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -21,9 +28,20 @@ const DIRECTORY_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OF
 /// Without NONBLOCK opening a planted FIFO would wait for ever; on files it has no effect.
 const READ_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
+/// Objects that follow each other share a shard: their entries and inodes lie in the same blocks, and one sync of the
+/// directory serves many of them.
+const RUN: usize = 256;
+
 pub(super) struct ObjectDirectory {
     objects: OwnedFd,
-    shards: [OnceLock<OwnedFd>; 256],
+    shards: [Shard; 256],
+    /// Counts objects, from anywhere, so that short runs of the server do not all fill the same shards.
+    created: AtomicUsize,
+}
+
+struct Shard {
+    directory: OnceLock<OwnedFd>,
+    sync: SharedSync,
 }
 
 impl ObjectDirectory {
@@ -36,9 +54,12 @@ impl ObjectDirectory {
         if let Ok(parent) = rustix::fs::openat(&root_directory, "..", DIRECTORY_FLAGS, Mode::empty()) {
             rustix::fs::fsync(parent)?;
         }
+        let mut start = [0; 2];
+        random::fill(&mut start);
         Ok(Self {
             objects: rustix::fs::openat(&root_directory, "objects", DIRECTORY_FLAGS, Mode::empty())?,
-            shards: [const { OnceLock::new() }; 256],
+            shards: std::array::from_fn(|_| Shard { directory: OnceLock::new(), sync: SharedSync::default() }),
+            created: AtomicUsize::new(u16::from_ne_bytes(start).into()),
         })
     }
 
@@ -47,6 +68,12 @@ impl ObjectDirectory {
         let file_system = rustix::fs::fstatvfs(&self.objects)?;
         let free = file_system.f_bavail.saturating_mul(file_system.f_frsize);
         Ok(file_system.f_blocks == 0 || length <= free)
+    }
+
+    /// Draws the name of a new object.
+    pub(super) fn new_name(&self, generation: u64) -> ObjectName {
+        let number = self.created.fetch_add(1, Ordering::Relaxed);
+        ObjectName::random((number / RUN % self.shards.len()) as u8, generation)
     }
 
     /// Creates the file of a new object, for reading and writing.
@@ -58,7 +85,8 @@ impl ObjectDirectory {
 
     /// Makes the entry of a created object durable.
     pub(super) fn sync_entry(&self, name: &ObjectName) -> io::Result<()> {
-        Ok(rustix::fs::fsync(self.shard_for_writing(name.shard)?)?)
+        let shard = self.shard_for_writing(name.shard)?;
+        self.shards[usize::from(name.shard)].sync.run(|| Ok(rustix::fs::fsync(shard)?))
     }
 
     /// Opens an object for reading; anything but a regular file is refused.
@@ -69,7 +97,7 @@ impl ObjectDirectory {
 
     /// The same if that takes no wait for a disk; `None`: ask [`Self::open_object`] on a thread that may block.
     pub(super) fn open_object_cached(&self, name: &ObjectName) -> Option<(File, Stat)> {
-        let shard = self.shards[usize::from(name.shard)].get()?;
+        let shard = self.shards[usize::from(name.shard)].directory.get()?;
         let resolve = ResolveFlags::CACHED | ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         let file = rustix::fs::openat2(shard, &*name.file, READ_FLAGS, Mode::empty(), resolve).ok()?;
         regular(file).ok()
@@ -111,7 +139,7 @@ impl ObjectDirectory {
     }
 
     fn shard(&self, shard: u8) -> io::Result<BorrowedFd<'_>> {
-        let held = &self.shards[usize::from(shard)];
+        let held = &self.shards[usize::from(shard)].directory;
         if let Some(directory) = held.get() {
             return Ok(directory.as_fd());
         }

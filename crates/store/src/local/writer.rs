@@ -143,7 +143,7 @@ struct PartialFile {
 
 impl PartialFile {
     fn create(directory: Arc<ObjectDirectory>, generation: u64) -> io::Result<Self> {
-        let name = ObjectName::random(generation);
+        let name = directory.new_name(generation);
         Ok(Self { file: directory.create(&name)?, directory, name, written: 0, written_back: 0, kept: false })
     }
 

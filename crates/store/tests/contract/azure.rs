@@ -13,7 +13,9 @@ use stowage_store::{
 };
 use stowage_testkit::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite};
 
-use crate::common::{AN_HOUR, Backend, Fixture, Residue, install_tls_provider, key_in, meta, pattern, put_as, read};
+use crate::common::{
+    AN_HOUR, Backend, Fixture, Gap, Remote, Residue, install_tls_provider, key_in, meta, pattern, put_as, read,
+};
 use crate::double::{Answer, Double};
 
 pub(crate) struct Azure {
@@ -38,8 +40,15 @@ impl Backend for Azure {
 
     async fn fixture(&self) -> Fixture {
         let container = self.new_container().await;
-        let store = ObjectStore::azure(with_key(&self.server, &container)).expect("good settings");
+        let config = with_key(&self.server, &container);
+        let store = ObjectStore::azure(config.clone()).expect("good settings");
+        let remote = Remote::new(self.server.endpoint(), move |url| {
+            let config = AzureConfig { endpoint: Some(format!("{url}/{AZURITE_ACCOUNT}")), ..config.clone() };
+            ObjectStore::azure(config).expect("good settings")
+        });
         Fixture {
+            remote,
+            gaps: &[Gap::ChecksumCode],
             metadata_prefix: "x-ms-meta-",
             ..Fixture::new(store, &container, Residue::Listing, self.server.clone())
         }

@@ -24,7 +24,7 @@ use stowage_store::{
     object::{ObjectStore, S3Config},
     secret::Secret,
 };
-use stowage_testkit::S3Server;
+use stowage_testkit::{S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3Server};
 
 use crate::every_driver::ODD_PATHS;
 
@@ -42,6 +42,8 @@ pub(crate) struct Fixture {
     pub(crate) metadata_prefix: &'static str,
     pub(crate) gaps: &'static [Gap],
     pub(crate) residue: Residue,
+    /// `None`: there is no network to it.
+    pub(crate) remote: Option<Remote>,
     /// Servers and directories that live as long as the fixture.
     pub(crate) _kept: Box<dyn Any + Send + Sync>,
 }
@@ -57,8 +59,29 @@ pub(crate) enum Gap {
     PresignedPut,
     /// `Content-Disposition` and user metadata do not come back with a direct GET.
     DirectHeaders,
+    /// A body that does not fit its checksum is refused with another code than the provider's (Azurite).
+    ChecksumCode,
     /// Keys that differ only in case are one (Dropbox).
     Case,
+}
+
+/// How to reach the server of a fixture by another way.
+pub(crate) struct Remote {
+    /// `http://127.0.0.1:PORT`, perhaps with a path.
+    pub(crate) endpoint: String,
+    /// A store in the fixture's container whose requests go to another `http://127.0.0.1:PORT`.
+    pub(crate) connect: Box<Connect>,
+}
+
+type Connect = dyn Fn(&str) -> Arc<dyn BlobStore> + Send + Sync;
+
+impl Remote {
+    pub(crate) fn new<Store: BlobStore + 'static>(
+        endpoint: String,
+        connect: impl Fn(&str) -> Store + Send + Sync + 'static,
+    ) -> Option<Self> {
+        Some(Self { endpoint, connect: Box::new(move |url| Arc::new(connect(url))) })
+    }
 }
 
 /// Where to look for what was left behind.
@@ -85,6 +108,7 @@ impl Fixture {
             metadata_prefix: "",
             gaps: &[],
             residue,
+            remote: None,
             _kept: Box::new(kept),
         }
     }
@@ -209,7 +233,11 @@ impl Backend for S3 {
         let server = s3_server().await;
         let store = ObjectStore::s3(s3_config(&server)).expect("good settings");
         let root = server.root().to_owned();
-        Fixture { metadata_prefix: "x-amz-meta-", ..Fixture::new(store, BUCKET, Residue::Files(root), server) }
+        let remote = Remote::new(server.endpoint(), |url| {
+            let config = s3_config_at(url.to_owned(), S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY);
+            ObjectStore::s3(config).expect("good settings")
+        });
+        Fixture { metadata_prefix: "x-amz-meta-", remote, ..Fixture::new(store, BUCKET, Residue::Files(root), server) }
     }
 }
 

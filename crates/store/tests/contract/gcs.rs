@@ -14,7 +14,7 @@ use stowage_store::{
 use stowage_testkit::GcsServer;
 
 use crate::{
-    common::{AN_HOUR, Backend, Fixture, Gap, Residue, install_tls_provider, key_in, meta, pattern, put_as},
+    common::{AN_HOUR, Backend, Fixture, Gap, Remote, Residue, install_tls_provider, key_in, meta, pattern, put_as},
     every_driver::ODD_PATHS,
 };
 
@@ -41,7 +41,12 @@ impl Backend for Gcs {
     async fn fixture(&self) -> Fixture {
         let bucket = self.new_bucket().await;
         let store = ObjectStore::gcs(anonymous(&self.server.endpoint(), &bucket)).expect("good settings");
+        let place = bucket.clone();
+        let remote = Remote::new(self.server.endpoint(), move |url| {
+            ObjectStore::gcs(anonymous(url, &place)).expect("good settings")
+        });
         Fixture {
+            remote,
             metadata_prefix: "x-goog-meta-",
             gaps: &[Gap::Multipart],
             ..Fixture::new(store, &bucket, Residue::Listing, self.server.clone())

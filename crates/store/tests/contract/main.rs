@@ -7,6 +7,7 @@ mod double;
 mod dropbox;
 mod every_driver;
 mod failures;
+mod faults;
 mod gcs;
 mod local;
 mod moto;

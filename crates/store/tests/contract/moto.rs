@@ -12,7 +12,9 @@ use stowage_store::{
 };
 use stowage_testkit::Moto;
 
-use crate::common::{Backend, Fixture, Gap, Residue, install_tls_provider, meta, pattern, put_as, s3_config_at};
+use crate::common::{
+    Backend, Fixture, Gap, Remote, Residue, install_tls_provider, meta, pattern, put_as, s3_config_at,
+};
 
 pub(crate) struct SecondS3 {
     server: Arc<Moto>,
@@ -30,8 +32,13 @@ impl Backend for SecondS3 {
         let bucket = format!("bucket-{}", self.buckets.fetch_add(1, Ordering::SeqCst));
         self.server.create_bucket(&bucket).await;
         let config = S3Config { bucket: bucket.clone(), ..s3_config_at(self.server.endpoint(), "id", "secret") };
-        let store = ObjectStore::s3(config).expect("good settings");
+        let store = ObjectStore::s3(config.clone()).expect("good settings");
+        let remote = Remote::new(self.server.endpoint(), move |url| {
+            let config = S3Config { endpoint: Some(url.to_owned()), ..config.clone() };
+            ObjectStore::s3(config).expect("good settings")
+        });
         Fixture {
+            remote,
             metadata_prefix: "x-amz-meta-",
             gaps: &[Gap::Signatures],
             ..Fixture::new(store, &bucket, Residue::Listing, self.server.clone())

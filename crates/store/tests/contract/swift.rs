@@ -16,7 +16,7 @@ use stowage_store::{
 use stowage_testkit::{Identity, IdentityAnswer, Origin, Reply, SwiftServer};
 
 use crate::common::{
-    BUCKET, Backend, Fixture, Residue, install_tls_provider, key, key_in, meta, pattern, put_as, read,
+    BUCKET, Backend, Fixture, Remote, Residue, install_tls_provider, key, key_in, meta, pattern, put_as, read,
 };
 
 const TEMP_URL_KEY: &str = "temp-url-test-key";
@@ -40,14 +40,21 @@ impl Backend for Swift {
         let container = format!("{BUCKET}-{}", self.fixtures.fetch_add(1, Ordering::Relaxed));
         self.server.request("PUT", &format!("/{container}"), &[]).await;
         let segments = name(&format!("{container}_segments"));
-        let store = store(SwiftConfig {
+        let config = SwiftConfig {
             container: Some(name(&container)),
             allowed_containers: vec![segments.clone()],
             ..settings(&self.server)
+        };
+        let own = store(config.clone());
+        // TempAuth tells a storage URL with the host that it was asked by.
+        let remote = Remote::new(self.server.auth_url(), move |url| {
+            let auth = v1(&format!("{url}/auth/v1.0"), SwiftServer::USER, SwiftServer::KEY);
+            store(SwiftConfig { auth, ..config.clone() })
         });
         Fixture {
+            remote,
             metadata_prefix: "x-object-meta-",
-            ..Fixture::new(store, &container, Residue::ListingAndBeside(segments), self.server.clone())
+            ..Fixture::new(own, &container, Residue::ListingAndBeside(segments), self.server.clone())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `stowage store …`.
 
+mod migrate;
 mod trial;
 
 use std::io::{self, BufRead};
@@ -20,7 +21,8 @@ use crate::{
 /// Configure where an application's files are stored
 ///
 /// A new application stores everything on the server's own disk, as locations `S3` and `local`. These commands add stores, also beside a
-/// running server. APP may be an application's name or its API key. Files that are stored already stay where they are.
+/// running server. APP may be an application's name or its API key. Files that are stored already stay where they are until they are
+/// migrated.
 ///
 /// A VALUE is taken as it is, unless it is `-` (the first line of standard input), `@FILE` (the content of a file) or `env:NAME` (an
 /// environment variable): prefer those for credentials, because others can see arguments.
@@ -33,7 +35,8 @@ Examples:
   stowage store add photos archive --provider swift container=old auth.method=v1 \\
     auth.url=https://swift.example.com/auth/v1.0 auth.user=account:user auth.key=-
   stowage store test photos S3
-  stowage store set photos S3 secret_access_key=env:NEW_SECRET")]
+  stowage store set photos S3 secret_access_key=env:NEW_SECRET
+  stowage store migrate photos S3 archive")]
 pub(crate) struct StoreArguments {
     #[command(flatten)]
     installation: Installation,
@@ -84,6 +87,7 @@ enum StoreCommand {
         /// Name of the store
         name: String,
     },
+    Migrate(migrate::MigrateArguments),
     /// Take a store out of use: new files are refused there, old ones stay readable
     Remove {
         /// Name or API key of the application
@@ -163,6 +167,7 @@ pub(crate) async fn run(arguments: StoreArguments) -> Result<(), Failure> {
             let opened = provider_of(&store)?.open(store.config, &local).map_err(unusable)?;
             trial::run(opened).await
         }
+        StoreCommand::Migrate(arguments) => migrate::run(&config, &catalogue, arguments).await,
         StoreCommand::Remove { app, name } => {
             let app = find_app(&catalogue, &app).await?;
             if !catalogue.remove_store(app.id, &name).await? {

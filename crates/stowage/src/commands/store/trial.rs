@@ -71,7 +71,8 @@ async fn step<T>(name: &str, step: impl Future<Output = Result<T, StoreError>>) 
     }
 }
 
-async fn write(driver: &dyn BlobStore, key: &ObjectKey) -> Result<ObjectId, StoreError> {
+/// Writes the probe.
+pub(super) async fn write(driver: &dyn BlobStore, key: &ObjectKey) -> Result<ObjectId, StoreError> {
     let meta = ObjectMeta {
         media_type: MediaType::text_plain(),
         access: Access::Private,
