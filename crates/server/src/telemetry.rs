@@ -1,9 +1,9 @@
 //! Logs and figures.
 
-use std::{sync::atomic::AtomicI64, time::Duration};
+use std::{fmt::Write, sync::atomic::AtomicI64, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -35,8 +35,21 @@ pub fn init(config: &LogConfig) {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    operation: String,
+    operation: OperationLabel,
     status: u16,
+}
+
+/// The operation of the route, if one was found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct OperationLabel(Option<Operation>);
+
+impl EncodeLabelValue for OperationLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(operation) => write!(encoder, "{operation:?}"),
+            None => encoder.write_str("none"),
+        }
+    }
 }
 
 /// Figures for `/metrics`.
@@ -108,8 +121,7 @@ impl Metrics {
 
     /// A request was answered.
     pub fn answered(&self, operation: Option<Operation>, status: u16, elapsed: Duration) {
-        let operation = operation.map_or_else(|| "none".to_owned(), |operation| format!("{operation:?}"));
-        self.requests.get_or_create(&RequestLabels { operation, status }).inc();
+        self.requests.get_or_create(&RequestLabels { operation: OperationLabel(operation), status }).inc();
         self.seconds.observe(elapsed.as_secs_f64());
     }
 

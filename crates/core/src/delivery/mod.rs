@@ -65,7 +65,9 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Result<DeliveryPath, In
         return Err(InvalidPath(format!("a path and its query have at most {MAX_PATH_BYTES} bytes each")));
     }
     let mut reader = Reader::default();
-    let behind_tasks = reader.read_segments(raw_path)?;
+    let path = raw_path.trim_start_matches('/');
+    // Most requests are for a file as it is. No task has a name as long as a handle.
+    let behind_tasks = if Handle::parse(path).is_ok() { path } else { reader.read_segments(path)? };
     reader.finish(behind_tasks, query)
 }
 

@@ -198,7 +198,8 @@ struct Guarded {
     min_rate: u64,
     started: Option<Instant>,
     received: u64,
-    deadline: Pin<Box<Sleep>>,
+    /// Made when the body is waited for the first time: most requests have none.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
@@ -211,7 +212,7 @@ impl RequestBody {
             min_rate: limits.min_rate,
             started: None,
             received: 0,
-            deadline: Box::pin(tokio::time::sleep(limits.idle_timeout)),
+            deadline: None,
         };
         Self { guarded: Arc::new(Mutex::new(guarded)), length }
     }
@@ -275,13 +276,17 @@ impl Guarded {
                     if self.too_slow(now) {
                         return Poll::Ready(Some(Err(BodyError::TooSlow)));
                     }
-                    self.deadline.as_mut().reset(now + self.idle_timeout);
+                    if let Some(deadline) = &mut self.deadline {
+                        deadline.as_mut().reset(now + self.idle_timeout);
+                    }
                     return Poll::Ready(Some(Ok(chunk)));
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(BodyError::Truncated))),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
-                    ready!(self.deadline.as_mut().poll(context));
+                    let idle_timeout = self.idle_timeout;
+                    let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_timeout)));
+                    ready!(deadline.as_mut().poll(context));
                     return Poll::Ready(Some(Err(BodyError::Idle)));
                 }
             }

@@ -21,7 +21,7 @@ use std::{
 
 pub use body::{BodyError, RequestBody, ResponseBody};
 pub use error::{ApiError, ErrorFormat};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use stowage_core::query::Query;
 
@@ -37,6 +37,9 @@ const DRAIN_LIMIT: u64 = 256 * 1024;
 
 /// Longest time that they are waited for.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Code of a read that met an overwrite.
 pub const FILE_CHANGED: &str = "file_changed";
@@ -80,9 +83,9 @@ pub async fn answer(
 fn finish(headers: &mut HeaderMap, request_id: &str, cross_origin: &CrossOrigin) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert("x-request-id", id);
+        headers.insert(X_REQUEST_ID, id);
     }
     if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
         cross_origin.apply(headers);

@@ -1,0 +1,227 @@
+"""The servers that are compared: installed when missing, started on free loopback ports, stopped by their process id."""
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stowage"
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CACHE / "target"))
+TUS = CACHE / "bench" / "tus"
+START_TIMEOUT = 10.0
+
+
+class Running:
+    """A server process of ours and its address."""
+
+    def __init__(self, process, address):
+        self.process = process
+        self.address = address
+
+    @property
+    def url(self):
+        return f"http://{self.address}"
+
+    def peak_memory(self):
+        """Largest resident memory so far, bytes."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("the kernel does not say VmHWM")
+
+
+class Stowage(Running):
+    """A running `stowage serve` with one app; `key` is the app's API key."""
+
+    key = None
+
+    @property
+    def store(self):
+        """Path and query of the Store API."""
+        return f"/api/store/S3?key={self.key}"
+
+
+def install():
+    """Builds our programs and installs the peers that are missing."""
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(TARGET))
+    for package in ("stowage", "stowage-testkit"):
+        run("cargo", "build", "--release", "--locked", "-p", package, cwd=REPOSITORY, env=environment)
+    packages = {"nginx": ["nginx-light"], "wrk": ["wrk"], "curl": ["curl"], "npm": ["npm"], "node": ["nodejs"]}
+    install_debian([name for command, names in packages.items() if not shutil.which(command) for name in names])
+    TUS.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "server.mjs"):
+        shutil.copy(HERE / "tus" / name, TUS / name)
+    lock, installed = TUS / "package-lock.json", TUS / "installed-lock.json"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=TUS)
+        shutil.copy(lock, installed)
+
+
+def install_debian(packages):
+    """Installs packages without letting their daemons start."""
+    if not packages:
+        return
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    policy = Path("/usr/sbin/policy-rc.d")
+    ours = not policy.exists()
+    if ours:
+        run(*as_root, "sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' > {policy} && chmod 755 {policy}")
+    try:
+        run(*as_root, "apt-get", "update", "-q")
+        run(*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends", *packages)
+    finally:
+        if ours:
+            run(*as_root, "rm", "-f", str(policy))
+
+
+def run(*command, **options):
+    """Runs a command; its output goes to standard error, so that standard output holds the results alone."""
+    subprocess.run(command, check=True, stdout=2, **options)
+
+
+def versions():
+    """What the peers call themselves."""
+    nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr.split("/")[-1].strip()
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    tus = json.loads((TUS / "package.json").read_text())["dependencies"]
+    s3s = next(line.split('"')[1].lstrip("=") for line in (REPOSITORY / "Cargo.toml").read_text().splitlines() if line.startswith("s3s-fs"))
+    return {
+        "nginx": nginx,
+        "node": node.lstrip("v"),
+        "@tus/server": tus["@tus/server"],
+        "@tus/file-store": tus["@tus/file-store"],
+        "s3s-fs": s3s,
+    }
+
+
+def program(name):
+    """A program of our release build."""
+    return str(TARGET / "release" / name)
+
+
+@contextlib.contextmanager
+def stowage(directory):
+    """`stowage serve` with defaults, but without a line in the log for each request (nginx writes none either)."""
+    with spawn([program("stowage"), "serve", "--data", str(directory / "data"), "--listen", "127.0.0.1:0"]) as process:
+        server = Stowage(process, announced(process))
+        created = subprocess.run(
+            [program("stowage"), "app", "create", "bench", "--json", "--data", str(directory / "data")],
+            capture_output=True, text=True, check=True, env=clean_environment())
+        server.key = json.loads(created.stdout)["apikey"]
+        yield server
+
+
+@contextlib.contextmanager
+def nginx(directory):
+    """nginx with `nginx.conf`; PUT and GET below /."""
+    for name in ("temp", "files"):
+        (directory / name).mkdir(parents=True)
+    port = free_port()
+    # As root, nginx would give its workers another user, who could not write here.
+    user = "user root;" if os.geteuid() == 0 else ""
+    configuration = (HERE / "nginx.conf").read_text().replace("PORT;", f"{port};").replace("\nUSER\n", f"\n{user}\n")
+    (directory / "nginx.conf").write_text(configuration)
+    with spawn(["nginx", "-p", str(directory), "-c", "nginx.conf", "-e", "stderr"]) as process:
+        server = Running(process, f"127.0.0.1:{port}")
+        wait_for_port(port, process)
+        yield server
+
+
+@contextlib.contextmanager
+def tus(directory):
+    """@tus/server with its file store; POST to /files."""
+    directory.mkdir(parents=True)
+    with spawn(["node", str(TUS / "server.mjs"), str(directory)]) as process:
+        yield Running(process, announced(process))
+
+
+@contextlib.contextmanager
+def s3(directory):
+    """s3s-fs, its signature check on; PUT to /bench/NAME."""
+    directory.mkdir(parents=True)
+    with spawn([program("s3_server"), "--root", str(directory), "--bucket", "bench"]) as process:
+        yield Running(process, announced(process))
+
+
+@contextlib.contextmanager
+def spawn(command):
+    """Runs a server for as long as the block lasts."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=clean_environment())
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=START_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def clean_environment():
+    """Ours without settings that would change the server or send a client to a proxy."""
+    environment = {
+        name: value for name, value in os.environ.items()
+        if not name.startswith("STOWAGE_") and not name.lower().endswith("_proxy")
+    }
+    return dict(environment, STOWAGE_LOG_ACCESS="false", STOWAGE_LOG_LEVEL="warn")
+
+
+def announced(process):
+    """The address from the line `listening on http://…`."""
+    for line in process.stdout:
+        if line.startswith("listening on http://"):
+            return line.split("//")[1].strip()
+    raise RuntimeError(f"{process.args[0]} ended without listening")
+
+
+def free_port():
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process):
+    """Waits until something listens."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+    raise RuntimeError(f"{process.args[0]} does not listen")
+
+
+def get(address, path):
+    """Status and body of a GET."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def store(server, content):
+    """Stores bytes in a Stowage server; returns the path of the file."""
+    connection = http.client.HTTPConnection(server.address, timeout=30)
+    try:
+        connection.request("POST", server.store, content, {"Content-Type": "application/octet-stream"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"storing failed: {answer.status} {text!r}")
+        return urllib.parse.urlsplit(json.loads(text)["url"]).path
+    finally:
+        connection.close()
