@@ -1,5 +1,6 @@
-"""One function for each comparison; each takes the options of the run and returns rows of the table."""
+"""What all comparisons share, and the simple ones: a function for each group, which takes the options of the run and returns rows."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -22,6 +23,12 @@ class Options:
     scratch: Path
     rounds: int
     seconds: int
+    large: int  # bytes of a large upload
+
+    @property
+    def large_label(self):
+        """How the table names that size."""
+        return f"{self.large // GIB} GiB" if self.large % GIB == 0 else f"{self.large // MIB} MiB"
 
 
 @dataclass
@@ -42,7 +49,7 @@ class Row:
 
     @property
     def met(self):
-        """Whether the target is met; a row without a target always is."""
+        """Whether the target is met."""
         if self.theirs:
             return self.ratio >= self.target
         return statistics.median(self.ours) < self.target
@@ -74,34 +81,41 @@ def fresh(options, start):
     return start(directory / "root")
 
 
-# Uploads of one large file
+# Bodies of one large file
 
 
-def uploads(options):
-    """1 GiB by raw body and by form, beside `PUT` to nginx, MiB/s."""
-    source = options.scratch / "source"
-    with source.open("wb") as file:
-        for _ in range(GIB // (16 * MIB)):
-            file.write(os.urandom(16 * MIB))
+def bodies(options):
+    """One large file by raw body and by form, beside `PUT` to nginx, MiB/s."""
 
     def raw():
         with fresh(options, servers.stowage) as server:
-            return upload_rate(GIB, *raw_upload(server, source))
+            return upload_rate(options.large, *raw_upload(server, source))
 
     def form():
         with fresh(options, servers.stowage) as server:
-            return upload_rate(GIB, *form_upload(server, source))
+            return upload_rate(options.large, *form_upload(server, source))
 
     def put():
         with fresh(options, servers.nginx) as server:
-            return upload_rate(GIB, "-T", str(source), f"{server.url}/file")
+            return upload_rate(options.large, "-T", str(source), f"{server.url}/file")
 
-    samples = interleave(options, {"raw": raw, "form": form, "nginx": put})
-    source.unlink()
+    with random_file(options, options.large) as source:
+        samples = interleave(options, {"raw": raw, "form": form, "nginx": put})
     return [
-        Row("1 GiB upload, raw body", "MiB/s", samples["raw"], "nginx PUT", samples["nginx"], 0.8),
-        Row("1 GiB upload, multipart form", "MiB/s", samples["form"], "nginx PUT", samples["nginx"], 0.8),
+        Row(f"{options.large_label} upload, raw body", "MiB/s", samples["raw"], "nginx PUT", samples["nginx"], 0.8),
+        Row(f"{options.large_label} upload, multipart form", "MiB/s", samples["form"], "nginx PUT", samples["nginx"], 0.8),
     ]
+
+
+@contextlib.contextmanager
+def random_file(options, size):
+    """A file of random bytes in the page cache, for as long as the block lasts."""
+    source = options.scratch / "source"
+    with source.open("wb") as file:
+        for _ in range(size // MIB):
+            file.write(os.urandom(MIB))
+    yield source
+    source.unlink()
 
 
 def raw_upload(server, source):
@@ -148,15 +162,15 @@ def small_stores(options):
 
     def stowage():
         with fresh(options, servers.stowage) as server:
-            return store_rate(options, server, "stowage", server.store)
+            return store_rate(options, server, "stowage", server.store, 4 * KIB)
 
     def tus():
         with fresh(options, servers.tus) as server:
-            return store_rate(options, server, "tus", "/files")
+            return store_rate(options, server, "tus", "/files", 4 * KIB)
 
     def s3():
         with fresh(options, servers.s3) as server:
-            return store_rate(options, server, "s3", "/bench")
+            return store_rate(options, server, "s3", "/bench", 4 * KIB)
 
     samples = interleave(options, {"stowage": stowage, "@tus/server": tus, "s3s-fs": s3})
     name = "4 KiB stores, 32 connections"
@@ -166,16 +180,20 @@ def small_stores(options):
     ]
 
 
-def store_rate(options, server, protocol, target):
-    """Stores a second, after some warming up."""
+def store_rate(options, server, protocol, target, size):
+    """Files of `size` bytes stored a second, after some warming up."""
     for seconds in (0.5, options.seconds):
-        command = [servers.program("load"), "--protocol", protocol, "--address", server.address, "--target", target, "--seconds", str(seconds)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True)
-        figures = json.loads(printed.stdout)
+        figures = load("small", server, "--protocol", protocol, "--target", target, "--size", str(size), "--seconds", str(seconds))
         if figures["errors"]:
-            raise RuntimeError(f"{protocol}: {figures['errors']} errors; {printed.stderr}")
+            raise RuntimeError(f"{protocol}: {figures['errors']} errors")
     print(f"    p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms", file=sys.stderr)
     return figures["per_second"]
+
+
+def load(kind, server, *arguments):
+    """Runs the load generator; returns what it prints."""
+    command = [servers.program("load"), kind, "--address", server.address, *arguments]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 # Reading

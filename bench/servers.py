@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 from pathlib import Path
@@ -16,6 +17,7 @@ REPOSITORY = HERE.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stowage"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CACHE / "target"))
 TUS = CACHE / "bench" / "tus"
+BOTO3 = CACHE / "bench" / "boto3"
 START_TIMEOUT = 10.0
 
 
@@ -56,6 +58,12 @@ def install():
         run("cargo", "build", "--release", "--locked", "-p", package, cwd=REPOSITORY, env=environment)
     packages = {"nginx": ["nginx-light"], "wrk": ["wrk"], "curl": ["curl"], "npm": ["npm"], "node": ["nodejs"]}
     install_debian([name for command, names in packages.items() if not shutil.which(command) for name in names])
+    install_tus()
+    install_boto3()
+
+
+def install_tus():
+    """@tus/server in the versions of its lock file."""
     TUS.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", "server.mjs"):
         shutil.copy(HERE / "tus" / name, TUS / name)
@@ -63,6 +71,19 @@ def install():
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
         run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=TUS)
         shutil.copy(lock, installed)
+
+
+def install_boto3():
+    """boto3 in a virtual environment of its own."""
+    wanted, installed = HERE / "boto3" / "requirements.txt", BOTO3 / "installed.txt"
+    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
+        return
+    shutil.rmtree(BOTO3, ignore_errors=True)
+    if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True).returncode != 0:
+        install_debian(["python3-venv"])
+    run(sys.executable, "-m", "venv", str(BOTO3))
+    run(str(BOTO3 / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted))
+    shutil.copy(wanted, installed)
 
 
 def install_debian(packages):
@@ -99,6 +120,7 @@ def versions():
         "@tus/server": tus["@tus/server"],
         "@tus/file-store": tus["@tus/file-store"],
         "s3s-fs": s3s,
+        "boto3": (HERE / "boto3" / "requirements.txt").read_text().split("==")[1].strip(),
     }
 
 
@@ -112,11 +134,23 @@ def stowage(directory):
     """`stowage serve` with defaults, but without a line in the log for each request (nginx writes none either)."""
     with spawn([program("stowage"), "serve", "--data", str(directory / "data"), "--listen", "127.0.0.1:0"]) as process:
         server = Stowage(process, announced(process))
-        created = subprocess.run(
-            [program("stowage"), "app", "create", "bench", "--json", "--data", str(directory / "data")],
-            capture_output=True, text=True, check=True, env=clean_environment())
-        server.key = json.loads(created.stdout)["apikey"]
+        server.key = json.loads(command(directory, "app", "create", "bench", "--json"))["apikey"]
         yield server
+
+
+@contextlib.contextmanager
+def stowage_on_s3(directory):
+    """`stowage serve` with an app whose location S3 is s3s-fs, a process of its own."""
+    with s3(directory / "s3") as provider, stowage(directory) as server:
+        settings = ["bucket=bench", f"endpoint={provider.url}", "access_key_id=stowage-test", "secret_access_key=stowage-test-secret"]
+        command(directory, "store", "add", "bench", "S3", "--provider", "s3", *settings)
+        yield server
+
+
+def command(directory, *arguments):
+    """Runs a command of Stowage beside the server on `directory`; returns what it prints."""
+    line = [program("stowage"), *arguments, "--data", str(directory / "data")]
+    return subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment()).stdout
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ use stowage_core::{
     range::{self, ByteRange, RangeRequest},
     storage_path::StoragePath,
 };
+use stowage_server::api::tus::headers::{self, Concat, Metadata};
 
 /// A fuzz target's body.
 pub type Target = fn(&[u8]);
@@ -27,6 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("delivery_path", delivery_path),
     ("multipart", multipart),
     ("base64", base64),
+    ("tus_headers", tus_headers),
 ];
 
 /// The secret that the seeds of the `policy` corpus are signed with (spec 04 §9).
@@ -190,5 +192,30 @@ fn assert_sound(source: &Source) {
             assert!(!members.is_empty());
             members.iter().for_each(assert_sound);
         }
+    }
+}
+
+/// Input: the value of any header of tus.
+/// What is accepted is what the protocol says: digits, keys that come once, ids of one path segment.
+pub fn tus_headers(data: &[u8]) {
+    let input = text(data);
+    if let Ok(length) = headers::length(&input) {
+        assert!(input.bytes().all(|byte| byte.is_ascii_digit()));
+        assert_eq!(input.trim_start_matches('0'), if length == 0 { String::new() } else { length.to_string() });
+    }
+    if let Ok(metadata) = Metadata::parse(&input) {
+        let mut keys: Vec<&str> = metadata.pairs().iter().map(|(key, _)| key.as_str()).collect();
+        assert!(
+            keys.iter().all(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b','))
+        );
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), metadata.pairs().len());
+    }
+    if let Ok(Concat::Final(ids)) = Concat::parse(&input) {
+        assert!(!ids.is_empty() && ids.iter().all(|id| !id.is_empty() && !id.contains(['/', '?', '#'])));
+    }
+    if headers::checksum(&input).is_ok() {
+        assert!(input.contains(' '));
     }
 }

@@ -73,7 +73,7 @@ impl Dropbox {
     /// Lets Dropbox's own Python SDK use the double; panics with what it does not like. Returns without a check where
     /// the SDK is not installed.
     pub async fn check_with_official_client(&self) {
-        let Some(python) = installed("dropbox/bin/python") else { return };
+        let Some(python) = installed("clients/bin/python") else { return };
         let url = self.url();
         let port = url.rsplit(':').next().unwrap_or_default();
         let arguments = ["-c", OFFICIAL_CLIENT, port, Self::APP_KEY, Self::APP_SECRET, Self::REFRESH_TOKEN];

@@ -1,4 +1,4 @@
-//! Server programs that `scripts/test-servers` installs.
+//! Programs that `scripts/test-servers` installs.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -73,7 +73,7 @@ impl Drop for Program {
 }
 
 /// A path below the directory of installed servers. A missing one is a loud skip on a laptop and a failure in CI.
-pub(crate) fn installed(path: &str) -> Option<PathBuf> {
+pub fn installed(path: &str) -> Option<PathBuf> {
     let servers = std::env::var_os("STOWAGE_TEST_SERVERS").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/stowage/servers"),
         PathBuf::from,
@@ -84,6 +84,17 @@ pub(crate) fn installed(path: &str) -> Option<PathBuf> {
     }
     skip(&program.display().to_string());
     None
+}
+
+/// A program of the search path; a missing one is a skip as that of [`installed`].
+pub fn on_search_path(program: &str) -> Option<PathBuf> {
+    let directories = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file());
+    if found.is_none() {
+        skip(program);
+    }
+    found
 }
 
 /// Says that tests are skipped for want of something; in CI it panics instead.

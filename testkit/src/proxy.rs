@@ -57,13 +57,19 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Starts it, harmless, before the server at `http://HOST:PORT`, whose path is ignored.
     pub async fn start(upstream: &str) -> Self {
-        let place = upstream.trim_start_matches("http://").split('/').next().unwrap_or_default();
-        let upstream = place.parse().expect("the upstream is `http://ADDRESS:PORT`");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free loopback port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let plan = Arc::new(Plan::default());
-        let accepting = tokio::spawn(accept(listener, upstream, plan.clone()));
-        Self { address, plan, accepting }
+        let accepting = tokio::spawn(accept(listener, plan.clone()));
+        let proxy = Self { address, plan, accepting };
+        proxy.retarget(upstream);
+        proxy
+    }
+
+    /// Requests from now on go to another server, as after a restart on another port.
+    pub fn retarget(&self, upstream: &str) {
+        let place = upstream.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        self.plan.state().upstream = Some(place.parse().expect("the upstream is `http://ADDRESS:PORT`"));
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -78,7 +84,7 @@ impl FaultProxy {
 
     /// The next `count` requests that the fault can harm are harmed, and those after them pass.
     pub fn fail_times(&self, count: u64, fault: Fault) {
-        self.plan.change(|state| *state = State { fault: Some(fault), left: count, struck: 0 });
+        self.plan.change(|state| *state = State { fault: Some(fault), left: count, struck: 0, ..*state });
     }
 
     /// Requests pass again.
@@ -107,6 +113,7 @@ struct Plan {
 
 #[derive(Default)]
 struct State {
+    upstream: Option<SocketAddr>,
     fault: Option<Fault>,
     left: u64,
     struck: u64,
@@ -133,13 +140,13 @@ impl Plan {
 }
 
 /// Accepts for ever; the connections live in the set and end with this future.
-async fn accept(listener: TcpListener, upstream: SocketAddr, plan: Arc<Plan>) {
+async fn accept(listener: TcpListener, plan: Arc<Plan>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         let plan = plan.clone();
         connections.spawn(async move {
             // A peer that leaves early is what faults lead to.
-            let _ = serve(client, upstream, &plan).await;
+            let _ = serve(client, &plan).await;
         });
         while connections.try_join_next().is_some() {}
     }
@@ -153,12 +160,13 @@ enum Ending {
     Reset,
 }
 
-async fn serve(mut client: TcpStream, upstream: SocketAddr, plan: &Plan) -> io::Result<()> {
+async fn serve(mut client: TcpStream, plan: &Plan) -> io::Result<()> {
     let _ = client.set_nodelay(true);
     let request = read_head(&mut client).await?;
     if let Some(Fault::Status(status)) = plan.strike(|fault| matches!(fault, Fault::Status(_))) {
         return refuse(client, &request, status).await;
     }
+    let upstream = plan.state().upstream.ok_or(io::ErrorKind::AddrNotAvailable)?;
     let mut server = TcpStream::connect(upstream).await?;
     let _ = server.set_nodelay(true);
     let ending = {

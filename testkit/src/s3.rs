@@ -1,9 +1,11 @@
 //! A real S3 server (`s3s-fs`) on a loopback port, in this process.
 
 use std::{
+    collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use hyper_util::{
@@ -34,6 +36,7 @@ pub const S3_SECRET_ACCESS_KEY: &str = "stowage-test-secret";
 pub struct S3Server {
     address: SocketAddr,
     root: PathBuf,
+    regions: Regions,
     accepting: JoinHandle<()>,
     _temporary_root: Option<TempDir>,
 }
@@ -55,12 +58,20 @@ impl S3Server {
         let files = FileSystem::new(&root).map_err(|error| io::Error::other(format!("{error:?}")))?;
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY));
-        builder.set_access(Access { root: root.clone() });
+        let regions = Regions::default();
+        builder.set_access(Access { root: root.clone(), regions: regions.clone() });
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(accept(listener, builder.build()));
-        Ok(Self { address, root, accepting, _temporary_root: None })
+        Ok(Self { address, root, regions, accepting, _temporary_root: None })
+    }
+
+    /// Makes an empty bucket that takes only requests signed for `region`; the other buckets take those for any.
+    pub fn create_bucket_in(&self, bucket: &str, region: &str) {
+        std::fs::create_dir_all(self.root.join(bucket)).expect("a directory can be made");
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.insert(bucket.to_owned(), region.to_owned());
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -91,9 +102,26 @@ impl Drop for S3Server {
     }
 }
 
-/// Refuses requests without a signature, and objects in buckets that do not exist: `s3s-fs` would make the bucket.
+/// The regions of those buckets that have one.
+type Regions = Arc<Mutex<HashMap<String, String>>>;
+
+/// Refuses requests without a signature or with one for another region than the bucket's, objects in buckets that do not
+/// exist (`s3s-fs` would make the bucket), and uploads of parts that are over (`s3s-fs` would deny the permission).
 struct Access {
     root: PathBuf,
+    regions: Regions,
+}
+
+impl Access {
+    fn region_of(&self, bucket: &str) -> Option<String> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
+    }
+}
+
+/// The region in `Credential=ID/DATE/REGION/s3/aws4_request`.
+fn signed_region<'a>(context: &'a S3AccessContext<'_>) -> Option<&'a str> {
+    let scope = context.headers().get("authorization")?.to_str().ok()?.split_once("Credential=")?.1;
+    scope.split('/').nth(2)
 }
 
 #[async_trait::async_trait]
@@ -104,8 +132,18 @@ impl S3Access for Access {
         }
         let path = context.s3_path();
         let bucket = path.get_bucket_name().unwrap_or_default();
+        if let Some(region) = self.region_of(bucket)
+            && signed_region(context) != Some(&region)
+        {
+            return Err(s3_error!(AuthorizationHeaderMalformed, "the region is wrong; expecting '{region}'"));
+        }
         if path.get_object_key().is_some() && !self.root.join(bucket).is_dir() {
             return Err(s3_error!(NoSuchBucket));
+        }
+        let query = context.uri().query().unwrap_or_default();
+        let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId="));
+        if upload.is_some_and(|id| !self.root.join(format!(".upload-{id}.json")).is_file()) {
+            return Err(s3_error!(NoSuchUpload));
         }
         Ok(())
     }

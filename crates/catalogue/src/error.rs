@@ -16,6 +16,9 @@ pub enum CatalogueError {
     /// No such app / file.
     #[error("not found")]
     NotFound,
+    /// Another process claims the object.
+    #[error("another process is writing this object")]
+    Claimed,
     /// The app still owns files.
     #[error("the app still has {0} files; delete them first or use --force")]
     NotEmpty(u64),

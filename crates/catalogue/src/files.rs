@@ -1,7 +1,5 @@
 //! Files: new rows, overwrites, deletion and derived facts.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde::{Serialize, de::DeserializeOwned};
 use stowage_core::{handle::Handle, location::Access};
@@ -10,23 +8,24 @@ use crate::{
     error::{CatalogueError, Result},
     garbage, moves,
     stores::{self, parse_location},
-    types::{FileRow, NewContent, StoreId},
+    types::{Derived, FileRow, NewContent, StoreId},
 };
 
 const COLUMNS: &str = "handle, app, store, location, container, key, object, filename, mimetype, \
-    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags, access";
+    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags, access, region, etag";
 
 pub(crate) fn commit(connection: &Connection, file: &FileRow, intent: Option<i64>) -> Result<()> {
     stores::check_owner(connection, file.store, file.app)?;
     let content = NewContent {
         object: file.object.clone(),
         size: file.size,
+        etag: file.etag,
         sha256: file.sha256,
         digests: file.digests.clone(),
         mimetype: Some(file.mimetype.clone()),
         modified: file.modified,
     };
-    point_at(connection, file.store, &file.container, &file.key, &content)?;
+    point_at(connection, file, &content)?;
     insert(connection, file)?;
     garbage::object_written(connection, file.store, &file.object, intent)
 }
@@ -35,7 +34,7 @@ fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
     connection
         .prepare_cached(&format!(
             "INSERT INTO files ({COLUMNS}) VALUES \
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
         ))?
         .execute(params![
             file.handle.as_str(),
@@ -57,38 +56,42 @@ fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
             file.source_url,
             to_json(&file.tags)?,
             file.access.as_str(),
+            file.region,
+            file.etag,
         ])?;
     Ok(())
 }
 
-/// Gives every live row of one storage key new content.
-fn point_at(connection: &Connection, store: StoreId, container: &str, key: &str, content: &NewContent) -> Result<()> {
-    let replaced: Vec<String> = connection
+/// Gives every live row of the storage key of `file` new content, which was written where `file` says.
+fn point_at(connection: &Connection, file: &FileRow, content: &NewContent) -> Result<()> {
+    let replaced: Vec<(String, Option<String>)> = connection
         .prepare_cached(
-            "SELECT DISTINCT object FROM files
+            "SELECT DISTINCT object, region FROM files
              WHERE store = ?1 AND container = ?2 AND key = ?3 AND object <> ?4",
         )?
-        .query_map(params![store, container, key, content.object], |row| row.get(0))?
+        .query_map(params![file.store, file.container, file.key, content.object], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     connection
         .prepare_cached(
             "UPDATE files SET object = ?4, size = ?5, sha256 = ?6, digests = ?7,
-                 mimetype = coalesce(?8, mimetype), modified = ?9,
+                 mimetype = coalesce(?8, mimetype), modified = ?9, region = ?10, etag = ?11,
                  dimensions = NULL, version = version + 1
              WHERE store = ?1 AND container = ?2 AND key = ?3",
         )?
         .execute(params![
-            store,
-            container,
-            key,
+            file.store,
+            file.container,
+            file.key,
             content.object,
             size_to_sql(content.size)?,
             content.sha256,
             to_json(&content.digests)?,
             content.mimetype,
             content.modified,
+            file.region,
+            content.etag,
         ])?;
-    replaced.iter().try_for_each(|object| garbage::discard(connection, store, object))
+    replaced.iter().try_for_each(|(object, region)| garbage::discard(connection, file.store, object, region.as_deref()))
 }
 
 pub(crate) fn by_handle(connection: &Connection, handle: &Handle) -> Result<Option<FileRow>> {
@@ -117,43 +120,41 @@ pub(crate) fn replace_content(
     if (now.store, &now.container) != (seen.store, &seen.container) {
         moves::bring_back(connection, &now, seen, &content.object)?;
     }
-    point_at(connection, seen.store, &seen.container, &seen.key, content)?;
+    point_at(connection, seen, content)?;
     garbage::object_written(connection, seen.store, &content.object, intent)?;
     by_handle(connection, &seen.handle)?.ok_or(CatalogueError::NotFound)
 }
 
 pub(crate) fn delete(connection: &Connection, handle: &Handle, keep_object: bool) -> Result<bool> {
-    let deleted: Option<(StoreId, String)> = connection
-        .prepare_cached("DELETE FROM files WHERE handle = ?1 RETURNING store, object")?
-        .query_row([handle.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+    let deleted: Option<(StoreId, String, Option<String>)> = connection
+        .prepare_cached("DELETE FROM files WHERE handle = ?1 RETURNING store, object, region")?
+        .query_row([handle.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    let Some((store, object)) = deleted else {
+    let Some((store, object, region)) = deleted else {
         return Ok(false);
     };
     if keep_object {
         garbage::keep(connection, store, &object)?;
     } else {
-        garbage::discard(connection, store, &object)?;
+        garbage::discard(connection, store, &object, region.as_deref())?;
     }
     Ok(true)
 }
 
 /// Adds to what is known already, so that two callers who learnt different things do not undo each other.
-pub(crate) fn remember(
-    connection: &Connection,
-    handle: &Handle,
-    version: i64,
-    digests: &BTreeMap<String, String>,
-    dimensions: Option<Option<(u32, u32)>>,
-) -> Result<()> {
+pub(crate) fn remember(connection: &Connection, handle: &Handle, version: i64, derived: &Derived) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE files SET digests = json_patch(digests, ?3), dimensions = coalesce(?4, dimensions)
+            "UPDATE files SET digests = json_patch(digests, ?3), dimensions = coalesce(?4, dimensions), sha256 = coalesce(?5, sha256)
              WHERE handle = ?1 AND version = ?2",
         )?
-        .execute(
-            params![handle.as_str(), version, to_json(digests)?, dimensions.as_ref().map(to_json).transpose()?,],
-        )?;
+        .execute(params![
+            handle.as_str(),
+            version,
+            to_json(&derived.digests)?,
+            derived.dimensions.as_ref().map(to_json).transpose()?,
+            derived.sha256,
+        ])?;
     Ok(())
 }
 
@@ -171,11 +172,13 @@ fn from_row(row: &Row<'_>) -> Result<FileRow> {
         store: row.get(2)?,
         location: parse_location(&location)?,
         container: row.get(4)?,
+        region: row.get(19)?,
         key: row.get(5)?,
         object: row.get(6)?,
         filename: row.get(7)?,
         mimetype: row.get(8)?,
         size: size.try_into().map_err(CatalogueError::internal)?,
+        etag: row.get(20)?,
         sha256: row.get(10)?,
         digests: from_json(&digests)?,
         dimensions: dimensions.as_deref().map(from_json).transpose()?,

@@ -8,23 +8,29 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::{
     error::{CatalogueError, Result},
     stores,
-    types::{AppId, Garbage, LOCAL, StoreId},
+    types::{AppId, Claimant, Garbage, LOCAL, StoreId},
 };
 
 /// Hands an object to garbage, due at once, unless a live file uses it.
-pub(crate) fn discard(connection: &Connection, store: StoreId, object: &str) -> Result<()> {
-    discard_at(connection, store, object, 0)
+pub(crate) fn discard(connection: &Connection, store: StoreId, object: &str, region: Option<&str>) -> Result<()> {
+    discard_at(connection, store, object, region, 0)
 }
 
 /// The same, due at `due` (unix ms).
-pub(crate) fn discard_at(connection: &Connection, store: StoreId, object: &str, due: i64) -> Result<()> {
+pub(crate) fn discard_at(
+    connection: &Connection,
+    store: StoreId,
+    object: &str,
+    region: Option<&str>,
+    due: i64,
+) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO garbage (store, object, due)
-             SELECT ?1, ?2, ?3
+            "INSERT OR IGNORE INTO garbage (store, object, region, due)
+             SELECT ?1, ?2, ?3, ?4
              WHERE NOT EXISTS (SELECT 1 FROM files WHERE object = ?2 AND store = ?1)",
         )?
-        .execute(params![store, object, due])?;
+        .execute(params![store, object, region, due])?;
     Ok(())
 }
 
@@ -39,15 +45,31 @@ pub(crate) fn keep(connection: &Connection, store: StoreId, object: &str) -> Res
     Ok(())
 }
 
-pub(crate) fn exists(connection: &Connection, id: i64) -> Result<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM garbage WHERE id = ?1")?.exists([id])?)
+/// Claims the object of a garbage row for the server, which is about to remove it. `None`: the row is gone, or somebody writes the object.
+pub(crate) fn claim(connection: &Connection, id: i64) -> Result<Option<i64>> {
+    let claimed = connection
+        .prepare_cached(
+            "INSERT INTO intents (store, object, region)
+             SELECT store, object, region FROM garbage
+             WHERE id = ?1
+               AND NOT EXISTS (SELECT 1 FROM intents
+                               WHERE intents.object = garbage.object AND intents.store = garbage.store)",
+        )?
+        .execute([id])?;
+    Ok((claimed > 0).then(|| connection.last_insert_rowid()))
+}
+
+/// The claimed object of a garbage row is gone.
+pub(crate) fn finish_claimed(connection: &Connection, id: i64, intent: i64) -> Result<()> {
+    drop_intent(connection, intent)?;
+    finish(connection, &[id])
 }
 
 /// Forgets all files of an app and hands their objects to garbage.
 pub(crate) fn discard_all_files(connection: &Connection, app: AppId) -> Result<()> {
     for sql in [
-        "INSERT OR IGNORE INTO garbage (store, object, due)
-         SELECT DISTINCT store, object, 0 FROM files
+        "INSERT OR IGNORE INTO garbage (store, object, region, due)
+         SELECT DISTINCT store, object, region, 0 FROM files
          WHERE store IN (SELECT id FROM stores WHERE app = ?1)",
         "DELETE FROM files WHERE store IN (SELECT id FROM stores WHERE app = ?1)",
     ] {
@@ -72,15 +94,30 @@ fn reclaim(connection: &Connection, store: StoreId, object: &str) -> Result<()> 
     Ok(())
 }
 
-pub(crate) fn add_intent(connection: &Connection, store: StoreId, object: &str) -> Result<i64> {
+/// Fails with `Claimed` while the other claimant writes or removes the object. A mover must not have written it itself either; the
+/// server may, for an intent of an unclear outcome stays until its next start.
+pub(crate) fn add_intent(
+    connection: &Connection,
+    claimant: Claimant,
+    store: StoreId,
+    object: &str,
+    region: Option<&str>,
+) -> Result<i64> {
     let known = connection.prepare_cached("SELECT 1 FROM stores WHERE id = ?1")?.exists([store])?;
     if !known {
         return Err(CatalogueError::NotFound);
     }
-    reclaim(connection, store, object)?;
+    let claimed = connection
+        .prepare_cached(
+            "SELECT 1 FROM intents WHERE object = ?2 AND store = ?1 AND (claimant = 'mover' OR ?3 = 'mover')",
+        )?
+        .exists(params![store, object, claimant.as_str()])?;
+    if claimed {
+        return Err(CatalogueError::Claimed);
+    }
     connection
-        .prepare_cached("INSERT INTO intents (store, object) VALUES (?1, ?2)")?
-        .execute(params![store, object])?;
+        .prepare_cached("INSERT INTO intents (store, object, region, claimant) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![store, object, region, claimant.as_str()])?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -90,22 +127,26 @@ pub(crate) fn drop_intent(connection: &Connection, id: i64) -> Result<()> {
 }
 
 pub(crate) fn give_up_intent(connection: &Connection, id: i64, due: i64) -> Result<()> {
-    let written: Option<(StoreId, String)> = connection
-        .prepare_cached("DELETE FROM intents WHERE id = ?1 RETURNING store, object")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+    let written: Option<(StoreId, String, Option<String>)> = connection
+        .prepare_cached("DELETE FROM intents WHERE id = ?1 RETURNING store, object, region")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    written.map_or(Ok(()), |(store, object)| discard_at(connection, store, &object, due))
+    written.map_or(Ok(()), |(store, object, region)| discard_at(connection, store, &object, region.as_deref(), due))
 }
 
-pub(crate) fn recover_intents(connection: &Connection) -> Result<u64> {
+pub(crate) fn recover_intents(connection: &Connection, claimant: Claimant) -> Result<u64> {
     let recovered = connection.execute(
-        "INSERT OR IGNORE INTO garbage (store, object, due)
-         SELECT DISTINCT store, object, 0 FROM intents
-         WHERE NOT EXISTS (SELECT 1 FROM files
-                           WHERE files.object = intents.object AND files.store = intents.store)",
-        [],
+        "INSERT OR IGNORE INTO garbage (store, object, region, due)
+         SELECT DISTINCT store, object, region, 0 FROM intents
+         WHERE claimant = ?1
+           AND NOT EXISTS (SELECT 1 FROM files
+                           WHERE files.object = intents.object AND files.store = intents.store)
+           AND NOT EXISTS (SELECT 1 FROM uploads
+                           WHERE uploads.object = intents.object AND uploads.store = intents.store
+                             AND uploads.handle IS NULL)",
+        [claimant.as_str()],
     )?;
-    connection.execute("DELETE FROM intents", [])?;
+    connection.execute("DELETE FROM intents WHERE claimant = ?1", [claimant.as_str()])?;
     stores::forget_orphans(connection)?;
     Ok(recovered as u64)
 }
@@ -115,13 +156,15 @@ pub(crate) fn due(connection: &Connection, now_ms: i64, limit: usize) -> Result<
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let garbage = connection
         .prepare_cached(
-            "SELECT id, store, object FROM garbage
+            "SELECT id, store, object, region FROM garbage
              WHERE due <= ?1
                AND NOT EXISTS (SELECT 1 FROM intents
                                WHERE intents.object = garbage.object AND intents.store = garbage.store)
              ORDER BY due, id LIMIT ?2",
         )?
-        .query_map([now_ms, limit], |row| Ok(Garbage { id: row.get(0)?, store: row.get(1)?, object: row.get(2)? }))?
+        .query_map([now_ms, limit], |row| {
+            Ok(Garbage { id: row.get(0)?, store: row.get(1)?, object: row.get(2)?, region: row.get(3)? })
+        })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(garbage)
 }

@@ -15,10 +15,10 @@ mod schema;
 mod sealed;
 mod stores;
 mod types;
+mod uploads;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -33,8 +33,8 @@ use stowage_core::{
 pub use error::CatalogueError;
 pub use master_key::MasterKey;
 pub use types::{
-    App, AppId, FileMove, FileRow, Garbage, MoveOutcome, NewContent, NewStore, OldObject, Statistics, StoreId,
-    StoreRow, StoreUsage,
+    App, AppId, Claimant, Derived, FileMove, FileRow, Garbage, MoveOutcome, NewContent, NewStore, OldObject,
+    Statistics, StoreId, StoreRow, StoreUsage, UploadChange, UploadRow,
 };
 
 use error::Result;
@@ -178,16 +178,10 @@ impl Catalogue {
         let handle = *handle;
         self.writer.submit(move |connection| files::delete(connection, &handle, keep_object)).await
     }
-    /// Remembers derived facts if the row still has `version`: adds digests, replaces dimensions unless `None`.
-    pub async fn remember(
-        &self,
-        handle: &Handle,
-        version: i64,
-        digests: BTreeMap<String, String>,
-        dimensions: Option<Option<(u32, u32)>>,
-    ) -> Result<(), CatalogueError> {
+    /// Remembers derived facts if the row still has `version`: adds digests, replaces the others unless `None`.
+    pub async fn remember(&self, handle: &Handle, version: i64, derived: Derived) -> Result<(), CatalogueError> {
         let handle = *handle;
-        self.writer.submit(move |connection| files::remember(connection, &handle, version, &digests, dimensions)).await
+        self.writer.submit(move |connection| files::remember(connection, &handle, version, &derived)).await
     }
     /// At most `limit` files of a store in the order of their handles, from the one after `after` on.
     pub async fn files_of_store(
@@ -214,15 +208,71 @@ impl Catalogue {
         self.writer.submit(move |connection| moves::switch(connection, &wanted, &object)).await
     }
 
+    /// Notes an upload that begins; its parts are ignored. `NotFound` if the app is gone or does not own the store.
+    pub async fn create_upload(&self, upload: UploadRow) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| uploads::create(connection, &upload)).await
+    }
+    /// An upload with its parts, ended or not.
+    pub async fn upload(&self, id: &str) -> Result<Option<UploadRow>, CatalogueError> {
+        let id = id.to_owned();
+        self.read(move |connection, _| uploads::by_id(connection, &id)).await
+    }
+    /// Notes what has arrived; durable when it returns. `NotFound` if the upload is gone or has ended.
+    pub async fn change_upload(&self, id: &str, change: UploadChange) -> Result<(), CatalogueError> {
+        let id = id.to_owned();
+        self.writer.submit(move |connection| uploads::change(connection, &id, &change)).await
+    }
+    /// Commits the file of an upload as [`commit_file`](Self::commit_file) does, and ends the upload with it in one transaction; its id is
+    /// remembered until `expires` (unix ms). `NotFound` if the upload is gone or has ended, or the app is gone.
+    pub async fn complete_upload(
+        &self,
+        id: &str,
+        file: FileRow,
+        intent: Option<i64>,
+        expires: i64,
+    ) -> Result<(), CatalogueError> {
+        let id = id.to_owned();
+        self.writer.submit(move |connection| uploads::complete(connection, &id, &file, intent, expires)).await
+    }
+    /// Forgets an upload, ended or not. Its bytes are the caller's to remove.
+    pub async fn delete_upload(&self, id: &str) -> Result<(), CatalogueError> {
+        let id = id.to_owned();
+        self.writer.submit(move |connection| uploads::delete(connection, &id)).await
+    }
+    /// At most `limit` uploads, ended or not, that expired by `now_ms`, without their parts.
+    pub async fn expired_uploads(&self, now_ms: i64, limit: usize) -> Result<Vec<UploadRow>, CatalogueError> {
+        self.read(move |connection, _| uploads::expired(connection, now_ms, limit)).await
+    }
+    /// For each id: is there an upload of it that has not ended? Same order as asked.
+    pub async fn uploads_open(&self, ids: Vec<String>) -> Result<Vec<bool>, CatalogueError> {
+        self.read(move |connection, _| uploads::open(connection, &ids)).await
+    }
+    /// How many uploads of an app have not ended.
+    pub async fn count_open_uploads(&self, app: AppId) -> Result<u64, CatalogueError> {
+        self.read(move |connection, _| uploads::count_open(connection, app)).await
+    }
+
     /// For each object name of built-in local stores: does any live row or garbage row use it? Same order as asked. Blocking variant for the sweep thread.
     pub fn objects_known(&self, objects: &[String]) -> Result<Vec<bool>, CatalogueError> {
         self.readers.with(|connection| garbage::local_objects_known(connection, objects))
     }
 
     /// Notes, durably, that an object is about to be written to a remote store, so that a crash leaves a trace. Returns the intent's id; `NotFound` for an unknown store.
-    pub async fn add_intent(&self, store: StoreId, object: &str) -> Result<i64, CatalogueError> {
+    /// `region`: as in [`FileRow::region`]. The intent is also the server's claim to the object: `Claimed` while a command moves a file to it.
+    pub async fn add_intent(&self, store: StoreId, object: &str, region: Option<&str>) -> Result<i64, CatalogueError> {
+        let (object, region) = (object.to_owned(), region.map(str::to_owned));
+        self.writer
+            .submit(move |connection| {
+                garbage::add_intent(connection, Claimant::Server, store, &object, region.as_deref())
+            })
+            .await
+    }
+    /// As [`add_intent`](Self::add_intent), for a command that moves files: `Claimed` while anybody else writes or removes the object.
+    pub async fn add_move_intent(&self, store: StoreId, object: &str) -> Result<i64, CatalogueError> {
         let object = object.to_owned();
-        self.writer.submit(move |connection| garbage::add_intent(connection, store, &object)).await
+        self.writer
+            .submit(move |connection| garbage::add_intent(connection, Claimant::Mover, store, &object, None))
+            .await
     }
     /// Drops an intent whose write was abandoned and cleaned up.
     pub async fn drop_intent(&self, id: i64) -> Result<(), CatalogueError> {
@@ -232,17 +282,23 @@ impl Catalogue {
     pub async fn give_up_intent(&self, id: i64, due: i64) -> Result<(), CatalogueError> {
         self.writer.submit(move |connection| garbage::give_up_intent(connection, id, due)).await
     }
-    /// Turns all intents (left by a crash; call before serving) whose object no live row uses into garbage, and drops the rest. Returns how many became garbage.
-    pub async fn recover_intents(&self) -> Result<u64, CatalogueError> {
-        self.writer.submit(garbage::recover_intents).await
+    /// Turns the intents of a claimant who does not live any more whose object no live row uses into garbage, and drops the rest.
+    /// Returns how many became garbage.
+    pub async fn recover_intents(&self, claimant: Claimant) -> Result<u64, CatalogueError> {
+        self.writer.submit(move |connection| garbage::recover_intents(connection, claimant)).await
     }
     /// Oldest garbage that is due, at most `limit`: never an object that a live file uses or an open intent names.
     pub async fn due_garbage(&self, now_ms: i64, limit: usize) -> Result<Vec<Garbage>, CatalogueError> {
         self.read(move |connection, _| garbage::due(connection, now_ms, limit)).await
     }
-    /// Whether a garbage row is still there: a writer of the same object may have reclaimed it since it was listed.
-    pub async fn is_garbage(&self, id: i64) -> Result<bool, CatalogueError> {
-        self.read(move |connection, _| garbage::exists(connection, id)).await
+    /// Claims the object of a garbage row for the server to remove it; drop the intent if that fails. `None`: somebody writes the object
+    /// again, or has done so since the row was listed.
+    pub async fn claim_garbage(&self, id: i64) -> Result<Option<i64>, CatalogueError> {
+        self.writer.submit(move |connection| garbage::claim(connection, id)).await
+    }
+    /// The object is gone, and so is the claim to it.
+    pub async fn finish_claimed_garbage(&self, id: i64, intent: i64) -> Result<(), CatalogueError> {
+        self.writer.submit(move |connection| garbage::finish_claimed(connection, id, intent)).await
     }
     /// The object is gone.
     pub async fn finish_garbage(&self, ids: Vec<i64>) -> Result<(), CatalogueError> {

@@ -1,6 +1,6 @@
 //! Moving files from one store to another: pages of what is to be moved, and the switch of a row to its copy.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use stowage_core::handle::Handle;
 
 use crate::{
@@ -17,7 +17,7 @@ pub(crate) fn usage(connection: &Connection, store: StoreId) -> Result<StoreUsag
 }
 
 /// Whether the copy may take the place of the original: nothing was overwritten, deleted or moved since, the intent
-/// still protects the copy, and nobody else has or writes the key in the new store.
+/// still protects the copy, and nobody else has the key in the new store.
 pub(crate) fn check(connection: &Connection, wanted: &FileMove) -> Result<MoveOutcome> {
     let file = match movable(connection, wanted)? {
         Ok(file) => file,
@@ -37,7 +37,9 @@ pub(crate) fn switch(connection: &Connection, wanted: &FileMove, object: &str) -
     let files = relocate(connection, &file, wanted, object)?;
     match wanted.old_object {
         OldObject::Keep => garbage::keep(connection, file.store, &file.object)?,
-        OldObject::RemoveAt(due) => garbage::discard_at(connection, file.store, &file.object, due)?,
+        OldObject::RemoveAt(due) => {
+            garbage::discard_at(connection, file.store, &file.object, file.region.as_deref(), due)?;
+        }
     }
     garbage::object_written(connection, wanted.store, object, wanted.intent)?;
     Ok(MoveOutcome::Done { files })
@@ -53,17 +55,9 @@ fn movable(connection: &Connection, wanted: &FileMove) -> Result<Result<FileRow,
         return Ok(Err(MoveOutcome::Changed));
     };
     if let Some(intent) = wanted.intent {
-        let object: Option<String> = connection
-            .prepare_cached("SELECT object FROM intents WHERE id = ?1")?
-            .query_row([intent], |row| row.get(0))
-            .optional()?;
-        let Some(object) = object else { return Ok(Err(MoveOutcome::Changed)) };
-        // Later intents only: earlier ones may have been left by a run that was interrupted.
-        let contested = connection
-            .prepare_cached("SELECT 1 FROM intents WHERE object = ?2 AND store = ?1 AND id > ?3")?
-            .exists(params![wanted.store, object, intent])?;
-        if contested {
-            return Ok(Err(MoveOutcome::Taken));
+        let protected = connection.prepare_cached("SELECT 1 FROM intents WHERE id = ?1")?.exists([intent])?;
+        if !protected {
+            return Ok(Err(MoveOutcome::Changed));
         }
     }
     let taken = connection
@@ -72,11 +66,12 @@ fn movable(connection: &Connection, wanted: &FileMove) -> Result<Result<FileRow,
     Ok(if taken { Err(MoveOutcome::Taken) } else { Ok(file) })
 }
 
-/// All live rows of one key share their object, so they move together. Returns how many they are.
+/// All live rows of one key share their object, so they move together, to the region that the new store has by its settings.
+/// Returns how many they are.
 fn relocate(connection: &Connection, file: &FileRow, to: &FileMove, object: &str) -> Result<u64> {
     let files = connection
         .prepare_cached(
-            "UPDATE files SET store = ?4, container = ?5, object = ?6, location = coalesce(?7, location)
+            "UPDATE files SET store = ?4, container = ?5, object = ?6, location = coalesce(?7, location), region = NULL
              WHERE store = ?1 AND container = ?2 AND key = ?3",
         )?
         .execute(params![
@@ -102,7 +97,7 @@ pub(crate) fn bring_back(connection: &Connection, now: &FileRow, seen: &FileRow,
         old_object: OldObject::Keep,
     };
     relocate(connection, now, &back, object)?;
-    garbage::discard(connection, now.store, &now.object)
+    garbage::discard(connection, now.store, &now.object, now.region.as_deref())
 }
 
 pub(crate) fn page(

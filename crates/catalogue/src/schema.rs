@@ -9,7 +9,11 @@ use crate::{
 };
 
 /// Entry `n` brings the schema from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_regions_and_etags.sql"),
+    include_str!("../migrations/0003_uploads.sql"),
+];
 
 /// Sealed when the database is created; only the right key opens it.
 const CHECK_TEXT: &[u8] = b"stowage";

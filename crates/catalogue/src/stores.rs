@@ -114,7 +114,8 @@ pub(crate) fn forget_orphans(connection: &Connection) -> Result<()> {
             "DELETE FROM stores
              WHERE NOT EXISTS (SELECT 1 FROM apps WHERE apps.id = stores.app)
                AND NOT EXISTS (SELECT 1 FROM garbage WHERE garbage.store = stores.id)
-               AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.store = stores.id)",
+               AND NOT EXISTS (SELECT 1 FROM intents WHERE intents.store = stores.id)
+               AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.store = stores.id)",
         )?
         .execute([])?;
     Ok(())

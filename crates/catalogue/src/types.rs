@@ -98,6 +98,8 @@ pub struct FileRow {
     pub location: Location,
     /// Reported container.
     pub container: String,
+    /// Region of the container where the request named one; `None`: as the store's settings say.
+    pub region: Option<String>,
     /// Reported storage key.
     pub key: String,
     /// The driver's name for the bytes.
@@ -108,8 +110,10 @@ pub struct FileRow {
     pub mimetype: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256 of the content.
-    pub sha256: [u8; 32],
+    /// Identity of this content: equal exactly where the content is. SHA-256 where that was known at storing time.
+    pub etag: [u8; 32],
+    /// SHA-256 of the content; `None` until somebody computes it for content that was put together from parts at its provider.
+    pub sha256: Option<[u8; 32]>,
     /// Other digests computed so far: name (`md5`, `sha1`, …) → lower-case hex.
     pub digests: BTreeMap<String, String>,
     /// Image width and height once probed; `Some(None)`: probed, not an image.
@@ -135,14 +139,27 @@ pub struct NewContent {
     pub object: String,
     /// Bytes.
     pub size: u64,
-    /// SHA-256.
-    pub sha256: [u8; 32],
+    /// Identity of the content, as in [`FileRow::etag`].
+    pub etag: [u8; 32],
+    /// SHA-256, if known.
+    pub sha256: Option<[u8; 32]>,
     /// Digests computed while storing.
     pub digests: BTreeMap<String, String>,
     /// New type, if the caller asked for one.
     pub mimetype: Option<String>,
     /// Unix milliseconds.
     pub modified: i64,
+}
+
+/// What was found out about a content by reading it.
+#[derive(Clone, Debug, Default)]
+pub struct Derived {
+    /// Its SHA-256.
+    pub sha256: Option<[u8; 32]>,
+    /// Other digests, as in [`FileRow::digests`].
+    pub digests: BTreeMap<String, String>,
+    /// As in [`FileRow::dimensions`].
+    pub dimensions: Option<Option<(u32, u32)>>,
 }
 
 /// The wish to switch a file, and all live files of its key, to a copy of its content in another store.
@@ -181,7 +198,7 @@ pub enum MoveOutcome {
     },
     /// The file was overwritten, deleted or moved, or the intent is gone: the copy is void.
     Changed,
-    /// Another file has the key in the new store, or is being written to it.
+    /// Another file has the key in the new store.
     Taken,
 }
 
@@ -194,6 +211,73 @@ pub struct StoreUsage {
     pub bytes: u64,
 }
 
+/// An upload in parts, under way or ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UploadRow {
+    /// Its unguessable id.
+    pub id: String,
+    /// Owner.
+    pub app: AppId,
+    /// The store that the file goes to.
+    pub store: StoreId,
+    /// Where and as what the file will be stored: JSON, opaque here.
+    pub plan: String,
+    /// Announced bytes in all, once known.
+    pub size: Option<u64>,
+    /// Bytes of a regular part, once one was announced.
+    pub slot: Option<u64>,
+    /// The provider's name of the unfinished object, once begun there.
+    pub at_provider: Option<String>,
+    /// What the first bytes look like: a media type, empty for none.
+    pub sniffed: Option<String>,
+    /// The object that the provider was asked to put together: a crash may have come before its row was committed.
+    pub object: Option<String>,
+    /// The file that came of it.
+    pub handle: Option<Handle>,
+    /// When it is forgotten, unix ms.
+    pub expires: i64,
+    /// Number and content (JSON, opaque here) of each part that has arrived.
+    pub parts: Vec<(u32, String)>,
+}
+
+/// What an arriving part changes; `None` leaves a value as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UploadChange {
+    /// Announced bytes in all.
+    pub size: Option<u64>,
+    /// Bytes of a regular part.
+    pub slot: Option<u64>,
+    /// The provider's name of the unfinished object.
+    pub at_provider: Option<String>,
+    /// What the first bytes look like.
+    pub sniffed: Option<String>,
+    /// The object that the provider is about to put together.
+    pub object: Option<String>,
+    /// New expiry, unix ms.
+    pub expires: i64,
+    /// Parts that are new or different.
+    pub parts: Vec<(u32, String)>,
+}
+
+/// Who writes or removes an object. There is at most one living process of each kind; both hold a lock file as long as they live,
+/// so what is left of a dead one can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimant {
+    /// The server. Its requests exclude each other in memory.
+    Server,
+    /// A command that moves files to another store.
+    Mover,
+}
+
+impl Claimant {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Mover => "mover",
+        }
+    }
+}
+
 /// Bytes nobody needs any more, to be removed from their store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Garbage {
@@ -203,6 +287,8 @@ pub struct Garbage {
     pub store: StoreId,
     /// Object.
     pub object: String,
+    /// Region to look for it in, as in [`FileRow::region`].
+    pub region: Option<String>,
 }
 
 /// How well group commit works, counted since this catalogue was opened.

@@ -23,6 +23,8 @@ pub struct AppSettings {
     pub allowed_mime_types: Vec<MediaTypePattern>,
     /// Browser origins that may use this app, exact `scheme://host[:port]`; empty: any.
     pub cors_origins: Vec<String>,
+    /// Clients may put parts of uploads straight to a provider that allows it. Such bytes are not looked at on their way.
+    pub direct_uploads: bool,
 }
 
 impl Default for AppSettings {
@@ -35,6 +37,7 @@ impl Default for AppSettings {
             max_file_size: None,
             allowed_mime_types: Vec::new(),
             cors_origins: Vec::new(),
+            direct_uploads: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stowage_catalogue::Garbage;
-use stowage_store::ObjectId;
+use stowage_store::{ObjectId, StoreError};
 
 use crate::{http::ApiError, ingest::unix_millis, state::Server};
 
@@ -62,6 +62,27 @@ pub async fn run(server: Arc<Server>) {
     }
 }
 
+/// Removes uploads that nobody goes on with, until the server stops.
+pub async fn uploads(server: Arc<Server>) {
+    match server.uploads.sweep().await {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed staging files of uploads that had ended"),
+        Err(error) => tracing::error!(%error, "the staging files were not swept"),
+    }
+    loop {
+        let driver_of = async |store, region: Option<String>| {
+            let store = server.stores.by_id(store).await.ok()?;
+            store.driver_in(region.as_deref()).ok()
+        };
+        match server.uploads.collect(driver_of).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed uploads that nobody went on with"),
+            Err(error) => tracing::error!(%error, "expired uploads were not removed"),
+        }
+        tokio::time::sleep(INTERVAL.min(server.config.limits.upload_lifetime)).await;
+    }
+}
+
 /// One round; returns how many objects were looked at.
 async fn round(server: &Server) -> Result<usize, ApiError> {
     let now = unix_millis();
@@ -82,20 +103,28 @@ async fn round(server: &Server) -> Result<usize, ApiError> {
     Ok(due.len())
 }
 
-/// Removes one object. Where its name can be written again, nobody may be writing it, and it must still be garbage; the row
-/// then goes before the lock does. Returns whether the row is still to be removed.
+/// Removes one object. Where its name can be written again, nobody may be writing it, here or in another process, and it must still be
+/// garbage; the row then goes before the lock does. Returns whether the row is still to be removed.
 async fn remove(server: &Server, garbage: &Garbage) -> Result<bool, ApiError> {
     let store = server.stores.by_id(garbage.store).await?;
+    let driver = store.driver_in(garbage.region.as_deref())?;
     let object = ObjectId::from_catalogue(garbage.object.clone());
-    if store.driver.capabilities().versions {
-        store.driver.delete(&object).await?;
+    if driver.capabilities().versions {
+        driver.delete(&object).await?;
         return Ok(true);
     }
     let _guard = server.object_locks.lock(garbage.store, &garbage.object).await;
-    if server.catalogue.is_garbage(garbage.id).await? {
-        store.driver.delete(&object).await?;
-        server.metrics.collected(1);
-        server.catalogue.finish_garbage(vec![garbage.id]).await?;
+    let Some(claim) = server.catalogue.claim_garbage(garbage.id).await? else { return Ok(false) };
+    match driver.delete(&object).await {
+        Ok(()) => {}
+        // What a request tried to write into a region where the container is not, was never written.
+        Err(StoreError::WrongRegion(_)) if garbage.region.is_some() => {}
+        Err(error) => {
+            server.catalogue.drop_intent(claim).await?;
+            return Err(error.into());
+        }
     }
+    server.metrics.collected(1);
+    server.catalogue.finish_claimed_garbage(garbage.id, claim).await?;
     Ok(false)
 }

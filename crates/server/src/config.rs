@@ -8,6 +8,7 @@ mod load;
 mod render;
 mod settings;
 mod syntax;
+mod tls;
 mod units;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 pub use error::{ConfigError, Origin};
 pub use load::{Loaded, Overrides};
 pub use render::{effective, reference};
+pub use tls::{DEVELOPMENT_LABELS, DevelopmentHost, TlsConfig};
 pub use units::{parse_duration, parse_size};
 
 /// The effective configuration. Every leaf `a.b` is `[a] b` in the TOML file and `STOWAGE_A_B` in the environment.
@@ -34,6 +36,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Emitted URLs.
     pub public_base: PublicBase,
+    /// HTTPS.
+    pub tls: TlsConfig,
     /// Outbound fetches.
     pub fetch: stowage_fetch::FetchConfig,
     /// Limits of inbound requests.
@@ -46,7 +50,7 @@ pub struct Config {
     pub compatibility: CompatibilityConfig,
 }
 
-/// Base URLs used whenever the server emits one (spec 00 §4); absent: the scheme and host of the request.
+/// Base URLs used whenever the server emits one (spec 00 §4); absent: the hosts of `tls.development`, else the scheme and host of the request.
 #[derive(Clone, Debug, Default)]
 pub struct PublicBase {
     /// File API.
@@ -76,14 +80,20 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Longest life of one request, seconds; default 86400.
     pub request_timeout: Duration,
-    /// Slowest body accepted after the first 30 s, bytes per second on average; default 1024.
+    /// Slowest body accepted after `rate_grace`, bytes per second on average; default 1024.
     pub min_rate: u64,
+    /// Time before the average rate of a body is judged, for clients that start slowly; default 30 s.
+    pub rate_grace: Duration,
     /// Size of a request head in bytes; default 65536.
     pub max_header_bytes: usize,
     /// Longest request target in bytes; default 16384.
     pub max_url_bytes: usize,
     /// Query parameters and form fields; default 100.
     pub max_fields: usize,
+    /// An unfinished upload is forgotten this long after its last byte; default 24 h. How an upload ended is remembered as long.
+    pub upload_lifetime: Duration,
+    /// Unfinished uploads of one app; default 10000.
+    pub max_open_uploads: usize,
     /// Size of a form field that is not the file, and of a JSON or urlencoded command, bytes; default 65536.
     pub max_field_bytes: usize,
 }
@@ -142,6 +152,7 @@ impl Config {
             master_key: None,
             drain_timeout: Duration::from_secs(30),
             public_base: PublicBase::default(),
+            tls: TlsConfig::default(),
             fetch: stowage_fetch::FetchConfig::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -160,9 +171,12 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(86_400),
             min_rate: KIB,
+            rate_grace: Duration::from_secs(30),
             max_header_bytes: 65_536,
             max_url_bytes: 16_384,
             max_fields: 100,
+            upload_lifetime: Duration::from_secs(86_400),
+            max_open_uploads: 10_000,
             max_field_bytes: 65_536,
         }
     }

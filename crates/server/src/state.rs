@@ -15,6 +15,7 @@ use quick_cache::{Weighter, sync::Cache};
 use stowage_catalogue::{App, AppId, Catalogue, CatalogueError, FileRow};
 use stowage_core::handle::{ApiKey, Handle};
 use stowage_fetch::Fetcher;
+use stowage_uploads::Uploads;
 use tokio::sync::Notify;
 
 use crate::{config::Config, object_locks::ObjectLocks, recent::Recent, stores::Stores, telemetry::Metrics};
@@ -47,13 +48,15 @@ pub struct Server {
     pub catalogue: Catalogue,
     /// Drivers of the configured stores.
     pub stores: Stores,
+    /// Uploads in parts.
+    pub uploads: Uploads,
     /// One writer at a time for object names that can be written again.
     pub object_locks: ObjectLocks,
     /// Guarded outbound HTTP.
     pub fetcher: Fetcher,
     /// Figures for `/metrics`.
     pub metrics: Metrics,
-    /// Contents of small files by their SHA-256, so that no change of a row can make an entry wrong.
+    /// Contents of small files by their identity (`FileRow::etag`), so that no change of a row can make an entry wrong.
     pub small_files: Cache<[u8; 32], Bytes, ContentWeight>,
     apps_by_key: Recent<ApiKey, Arc<App>>,
     apps_by_id: Recent<AppId, Arc<App>>,
@@ -90,6 +93,7 @@ impl Server {
         address: SocketAddr,
         catalogue: Catalogue,
         stores: Stores,
+        uploads: Uploads,
         fetcher: Fetcher,
         metrics: Metrics,
     ) -> Self {
@@ -98,6 +102,7 @@ impl Server {
             address,
             catalogue,
             stores,
+            uploads,
             object_locks: ObjectLocks::default(),
             fetcher,
             metrics,

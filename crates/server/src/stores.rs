@@ -6,6 +6,7 @@ use std::{
 };
 
 use moka::future::Cache;
+use quick_cache::sync::Cache as DriverCache;
 use serde_json::Value;
 use stowage_catalogue::{App, AppId, Catalogue, StoreId, StoreRow};
 use stowage_core::{
@@ -13,7 +14,7 @@ use stowage_core::{
     options::StoreOptions,
 };
 use stowage_store::{
-    BlobStore,
+    BlobStore, StoreError,
     local::LocalStore,
     registry::{Containers, Provider},
 };
@@ -23,12 +24,16 @@ use crate::{http::ApiError, state::SETTINGS_TTL};
 /// Container reported for local disk when nobody names one.
 pub const LOCAL_CONTAINER: &str = "stowage";
 
+/// Regions of a store whose drivers are kept. More cost a new driver each time: their names come from requests.
+const REGIONS: usize = 32;
+
 /// A configured store, ready for use.
 pub struct OpenStore {
     /// Row id.
     pub id: StoreId,
     /// Its driver.
     pub driver: Arc<dyn BlobStore>,
+    in_regions: DriverCache<String, Arc<dyn BlobStore>>,
     containers: Containers,
     /// What it was opened with.
     settings: Value,
@@ -42,6 +47,8 @@ pub struct Target {
     pub location: Location,
     /// The container inside it.
     pub container: ContainerName,
+    /// The region of the container, where the request named one.
+    pub region: Option<String>,
 }
 
 /// A store that was asked for by its name.
@@ -121,8 +128,13 @@ impl Stores {
                 format!("the store behind `{location}` has no public access; leave it out or send `private`"),
             ));
         }
+        let region = options.region.clone();
+        store.driver_in(region.as_deref()).map_err(|error| match error {
+            StoreError::Unsupported(reason) => ApiError::invalid_parameter("region", reason),
+            other => other.into(),
+        })?;
         let container = store.container(app, options.container.as_ref()).await?;
-        Ok(Target { store, location, container })
+        Ok(Target { store, location, container, region })
     }
 
     /// The store behind `src://NAME/…` (spec 02 §3.4).
@@ -162,11 +174,25 @@ impl Stores {
         let broken = |reason: &str| ApiError::internal(format!("store {} ({}): {reason}", row.id, row.provider));
         let provider = Provider::named(&row.provider).ok_or_else(|| broken("unknown provider"))?;
         let opened = provider.open(row.config.clone(), &self.local).map_err(|reason| broken(&reason))?;
-        Ok(OpenStore { id: row.id, driver: opened.driver, containers: opened.containers, settings: row.config })
+        Ok(OpenStore {
+            id: row.id,
+            driver: opened.driver,
+            in_regions: DriverCache::new(REGIONS),
+            containers: opened.containers,
+            settings: row.config,
+        })
     }
 }
 
 impl OpenStore {
+    /// The driver for a container in the region that a request named; without one, in that of the store's settings.
+    pub fn driver_in(&self, region: Option<&str>) -> Result<Arc<dyn BlobStore>, StoreError> {
+        match region {
+            None => Ok(self.driver.clone()),
+            Some(region) => self.in_regions.get_or_insert_with(region, || self.driver.in_region(region)),
+        }
+    }
+
     async fn container(&self, app: &App, asked: Option<&ContainerName>) -> Result<ContainerName, ApiError> {
         let chosen = asked.or(app.settings.default_container.as_ref());
         let listed = match &self.containers {

@@ -63,6 +63,8 @@ pub struct Metrics {
     bytes_stored: Counter,
     bytes_served: Counter,
     objects_collected: Counter,
+    /// Contents whose provider sent something else than was stored.
+    pub content_mismatches: Counter,
 }
 
 impl Default for Metrics {
@@ -86,6 +88,11 @@ impl Default for Metrics {
         let bytes_served = counter(&mut registry, "bytes_served", "Bytes of file content handed to responses");
         let objects_collected =
             counter(&mut registry, "objects_collected", "Objects removed after their files were deleted or replaced");
+        let content_mismatches = counter(
+            &mut registry,
+            "content_mismatches",
+            "Reads cut off because the provider sent other bytes than were stored",
+        );
         Self {
             registry,
             requests,
@@ -96,6 +103,7 @@ impl Default for Metrics {
             bytes_stored,
             bytes_served,
             objects_collected,
+            content_mismatches,
         }
     }
 }

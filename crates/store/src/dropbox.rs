@@ -11,6 +11,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use opendal::raw::Timestamp;
 use reqwest::{StatusCode, header::RANGE};
 use serde_json::json;
 use stowage_core::{
@@ -136,7 +137,7 @@ fn object_id(key: &ObjectKey) -> ObjectId {
 #[async_trait::async_trait]
 impl BlobStore for DropboxStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { public_access: false, list: true, presign: false, versions: false }
+        Capabilities { public_access: false, list: true, presign: false, versions: false, adopts: false }
     }
 
     fn planned_id(&self, key: &ObjectKey) -> Option<ObjectId> {
@@ -165,7 +166,10 @@ impl BlobStore for DropboxStore {
     async fn stat(&self, id: &ObjectId) -> Result<ObjectStat, StoreError> {
         let argument = json!({"path": self.shared.object_path(id)?});
         match self.shared.api.call("files/get_metadata", &argument).await? {
-            Entry::File(file) => Ok(ObjectStat { size: file.size, media_type: None, etag: Some(file.rev) }),
+            Entry::File(file) => {
+                let modified = file.server_modified.and_then(|date| Some(date.parse::<Timestamp>().ok()?.into()));
+                Ok(ObjectStat { size: file.size, media_type: None, etag: Some(file.rev), modified })
+            }
             Entry::Folder | Entry::Deleted => Err(StoreError::NotFound),
         }
     }

@@ -3,9 +3,12 @@
 //! A provider that hangs costs one time limit, not a request for ever; one that keeps failing is left alone for a while, so that requests
 //! fail at once instead of piling up, and is then tried again by one request at a time.
 
+mod parts;
+
 use std::{
     future::Future,
     ops::Range,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,9 +19,10 @@ use stowage_core::location::ContainerName;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PresignedRequest,
-    StoreError,
+    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PartStore,
+    PresignedRequest, StoreError,
 };
+use parts::GuardedParts;
 
 /// Limits of a guarded provider.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +147,11 @@ impl BlobStore for Guarded {
         self.driver.capabilities()
     }
 
+    /// With a circuit of its own: whoever names a region that does not answer must not stop the requests to the others.
+    fn in_region(&self, region: &str) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Ok(Arc::new(Self::new(self.driver.in_region(region)?, self.guard.limits)))
+    }
+
     fn planned_id(&self, key: &ObjectKey) -> Option<ObjectId> {
         self.driver.planned_id(key)
     }
@@ -203,6 +212,15 @@ impl BlobStore for Guarded {
         self.guard.prepare(self.guard.limits.answer, self.driver.presign_put(key, meta, valid_for)).await
     }
 
+    fn parts(&self) -> Option<Arc<dyn PartStore>> {
+        let (parts, guard) = (self.driver.parts()?, self.guard.clone());
+        Some(Arc::new(GuardedParts { parts, guard }))
+    }
+
+    async fn adopt(&self, staged: &Path) -> Result<ObjectId, StoreError> {
+        self.guard.step(self.guard.limits.write, self.driver.adopt(staged)).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.guard.step(self.guard.limits.answer, self.driver.check()).await
     }
@@ -248,7 +266,7 @@ mod tests {
     #[async_trait::async_trait]
     impl BlobStore for Scripted {
         fn capabilities(&self) -> Capabilities {
-            Capabilities { public_access: false, list: false, presign: false, versions: false }
+            Capabilities { public_access: false, list: false, presign: false, versions: false, adopts: false }
         }
         async fn create(&self, _: &ObjectKey, _: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
             unreachable!("only stat is asked")

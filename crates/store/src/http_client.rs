@@ -8,7 +8,7 @@ use std::{error::Error as _, time::Duration};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 
 use crate::StoreError;
 pub(crate) use renewing::{Granted, Renewing};
@@ -25,13 +25,21 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 /// Requests carry credentials and the customer's bytes: they follow no redirect and no ambient proxy.
 pub(crate) fn client() -> Result<Client, String> {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(SILENCE_TIMEOUT)
-        .build()
-        .map_err(|error| format!("the HTTP client cannot be made: {error}"))
+    build(builder().read_timeout(SILENCE_TIMEOUT))
+}
+
+/// For bodies that come as slowly as somebody sends them: the silence of the provider counts from the beginning of the
+/// request, so that whoever waits must tell the silence of the one from that of the other.
+pub(crate) fn upload_client() -> Result<Client, String> {
+    build(builder())
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder().redirect(redirect::Policy::none()).no_proxy().connect_timeout(CONNECT_TIMEOUT)
+}
+
+fn build(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| format!("the HTTP client cannot be made: {error}"))
 }
 
 /// A path escaped for a URL, slashes kept.

@@ -35,6 +35,11 @@ impl ObjectKey {
         Self { container, key, exact: true }
     }
 
+    /// Takes a key back that was built earlier and kept.
+    pub fn restore(container: ContainerName, key: String, exact: bool) -> Self {
+        Self { container, key, exact }
+    }
+
     /// Bucket or container.
     pub fn container(&self) -> &ContainerName {
         &self.container

@@ -8,12 +8,18 @@ mod http_client;
 pub mod key;
 pub mod local;
 pub mod object;
+pub mod parts;
 mod random;
 pub mod registry;
 pub mod secret;
 pub mod swift;
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -23,6 +29,7 @@ use stowage_core::{
 };
 
 pub use key::{ObjectId, ObjectKey};
+pub use parts::PartStore;
 
 /// What travels with an object to the provider.
 #[derive(Clone, Debug)]
@@ -50,6 +57,8 @@ pub struct Capabilities {
     pub presign: bool,
     /// Writing the same key again leaves the old [`ObjectId`] readable until it is deleted (local disk); otherwise the bytes behind the id change.
     pub versions: bool,
+    /// [`BlobStore::adopt`] works for files on the store's own file system.
+    pub adopts: bool,
 }
 
 /// Facts about a stored object, as its provider tells them.
@@ -61,6 +70,8 @@ pub struct ObjectStat {
     pub media_type: Option<String>,
     /// The provider's version mark of the content (ETag, revision), opaque.
     pub etag: Option<String>,
+    /// When the content last changed, where the provider tells it.
+    pub modified: Option<SystemTime>,
 }
 
 /// One object of a listing.
@@ -120,6 +131,9 @@ pub enum StoreError {
     /// The bucket or container does not exist.
     #[error("missing container: {0}")]
     MissingContainer(String),
+    /// The bucket or container (its name) is in another region than the request went to. Nothing was stored.
+    #[error("the container {0} is in another region")]
+    WrongRegion(String),
     /// The provider asks for fewer requests (429, SlowDown).
     #[error("the store is throttling: {0}")]
     Throttled(String),
@@ -142,6 +156,11 @@ pub enum StoreError {
 pub trait BlobStore: Send + Sync {
     /// What this driver enforces.
     fn capabilities(&self) -> Capabilities;
+    /// The same store with its requests going to a region that a request named (spec 01 §1.1, `region`). Ids are the same in both.
+    /// `Unsupported` where a region cannot be named or is no region's name; what uses the wrong one fails with `WrongRegion`.
+    fn in_region(&self, _region: &str) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Err(StoreError::Unsupported("this storage takes no `region`; leave it out".to_owned()))
+    }
     /// The id that `commit` will give, where it is known before: remote drivers, whose abandoned writes must be found again after a crash.
     fn planned_id(&self, _key: &ObjectKey) -> Option<ObjectId> {
         None
@@ -172,6 +191,17 @@ pub trait BlobStore: Send + Sync {
         meta: &ObjectMeta,
         valid_for: Duration,
     ) -> Result<PresignedRequest, StoreError>;
+    /// Where the provider itself keeps parts of unfinished objects: the way to them, free to outlive this borrow.
+    fn parts(&self) -> Option<Arc<dyn PartStore>> {
+        None
+    }
+    /// Takes a finished file in as an object without copying it, by a second name for it (a hard link): durable when it
+    /// returns. `staged` stays, for the caller to remove once the catalogue names the object, so that a crash between the
+    /// two loses nothing; nobody may write the file any more. `Unsupported`, with the file untouched, unless
+    /// [`Capabilities::adopts`] and the file is on the store's file system; `NotFound` if there is no such file.
+    async fn adopt(&self, _staged: &Path) -> Result<ObjectId, StoreError> {
+        Err(StoreError::Unsupported("this storage takes no files in place".to_owned()))
+    }
     /// A cheap write-and-read-back check for readiness probes and `doctor`; leaves nothing behind.
     async fn check(&self) -> Result<(), StoreError>;
 }

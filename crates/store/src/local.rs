@@ -1,10 +1,11 @@
 //! Local disk. No user text ever becomes part of a path: an object is `objects/<2 hex>/<generation>-<24 random lower-case alphanumerics>`,
 //! written once, never renamed, invisible until the catalogue row that names it is committed.
 
+mod adopt;
 mod copy;
 mod directory;
 mod name;
-mod shared_sync;
+pub mod shared_sync;
 mod sweep;
 mod writer;
 
@@ -78,7 +79,12 @@ impl LocalStore {
 #[async_trait::async_trait]
 impl BlobStore for LocalStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { public_access: false, list: false, presign: false, versions: true }
+        Capabilities { public_access: false, list: false, presign: false, versions: true, adopts: true }
+    }
+
+    /// There is only this machine.
+    fn in_region(&self, _region: &str) -> Result<Arc<dyn BlobStore>, StoreError> {
+        Ok(Arc::new(self.clone()))
     }
 
     async fn create(&self, _key: &ObjectKey, meta: &ObjectMeta) -> Result<Box<dyn BlobWriter>, StoreError> {
@@ -113,7 +119,7 @@ impl BlobStore for LocalStore {
         let name = known_name(id)?;
         let directory = self.directory.clone();
         let stat = blocking(move || directory.stat(&name)).await.map_err(read_failure)?;
-        Ok(ObjectStat { size: size(stat.st_size), media_type: None, etag: None })
+        Ok(ObjectStat { size: size(stat.st_size), media_type: None, etag: None, modified: None })
     }
 
     async fn delete(&self, id: &ObjectId) -> Result<(), StoreError> {
@@ -142,6 +148,10 @@ impl BlobStore for LocalStore {
 
     async fn presign_put(&self, _: &ObjectKey, _: &ObjectMeta, _: Duration) -> Result<PresignedRequest, StoreError> {
         Err(no_direct_requests())
+    }
+
+    async fn adopt(&self, staged: &Path) -> Result<ObjectId, StoreError> {
+        adopt::adopt(self, staged).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod failure;
 mod gcs;
 mod listing;
 mod operators;
+mod parts;
 mod presign;
 mod provider;
 mod s3;
@@ -23,13 +24,14 @@ use stowage_core::{
 };
 
 use crate::{
-    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PresignedRequest,
-    StoreError, random,
+    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PartStore,
+    PresignedRequest, StoreError, random,
 };
 pub use azure::AzureConfig;
 use failure::failure;
 pub use gcs::GcsConfig;
 use operators::Operators;
+use parts::ObjectParts;
 use provider::{Facts, Provider};
 pub use s3::{S3Config, S3Encryption};
 use transport::Note;
@@ -76,19 +78,6 @@ impl ObjectStore {
         Self::new(Arc::new(config), containers)
     }
 
-    /// The same store with its requests going to another region (spec 01 §3, `region`).
-    /// Error: `Unsupported` where a region cannot be named or is no region's name.
-    pub fn in_region(&self, region: &str) -> Result<Self, StoreError> {
-        s3::check_region(region).map_err(StoreError::Unsupported)?;
-        let operators = self
-            .shared
-            .operators
-            .in_region(region)
-            .ok_or_else(|| StoreError::Unsupported(format!("{} storage takes no `region`", self.facts().name)))?;
-        let containers = self.shared.containers.clone();
-        Ok(Self { shared: Arc::new(Shared { operators, containers }) })
-    }
-
     fn new(provider: Arc<dyn Provider>, containers: Vec<String>) -> Result<Self, String> {
         let operators = Operators::new(provider)?;
         for container in &containers {
@@ -126,6 +115,12 @@ impl ObjectStore {
 impl BlobStore for ObjectStore {
     fn capabilities(&self) -> Capabilities {
         self.facts().capabilities
+    }
+
+    fn in_region(&self, region: &str) -> Result<Arc<dyn BlobStore>, StoreError> {
+        let operators = self.shared.operators.in_region(region).map_err(StoreError::Unsupported)?;
+        let containers = self.shared.containers.clone();
+        Ok(Arc::new(Self { shared: Arc::new(Shared { operators, containers }) }))
     }
 
     fn planned_id(&self, key: &ObjectKey) -> Option<ObjectId> {
@@ -167,6 +162,7 @@ impl BlobStore for ObjectStore {
             size: metadata.content_length(),
             media_type: metadata.content_type().map(str::to_owned),
             etag: metadata.etag().map(str::to_owned),
+            modified: metadata.last_modified().map(Into::into),
         })
     }
 
@@ -201,6 +197,10 @@ impl BlobStore for ObjectStore {
         self.check_new_key(key.key())?;
         let operator = self.operator(key.container().as_str(), meta.access, Note::default())?;
         presign::put(self, &operator, key, meta, valid_for).await
+    }
+
+    fn parts(&self) -> Option<Arc<dyn PartStore>> {
+        Some(Arc::new(ObjectParts::new(self.clone(), self.shared.operators.parts())))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ mod account;
 mod api;
 mod copy;
 mod manifest;
+mod parts;
 mod session;
 mod settings;
 mod temp_url;
@@ -13,6 +14,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use opendal::raw::Timestamp;
 use reqwest::{
     Method, StatusCode,
     header::{CONTENT_LENGTH, HeaderValue, RANGE},
@@ -20,12 +22,13 @@ use reqwest::{
 use stowage_core::{handle::random_alphanumeric, location::ContainerName};
 
 use crate::{
-    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PresignedRequest,
-    StoreError, http_client, random,
+    Blob, BlobStore, BlobWriter, Capabilities, Listing, ObjectId, ObjectKey, ObjectMeta, ObjectStat, PartStore,
+    PresignedRequest, StoreError, http_client, random,
 };
 use account::{Account, check_key, object_headers};
 use api::{Api, Request, header};
 use manifest::{is_large, missing_is_fine};
+use parts::SwiftParts;
 use session::Sessions;
 pub use settings::{SwiftAuth, SwiftConfig, TempUrlDigest};
 use writer::SwiftWriter;
@@ -46,7 +49,12 @@ impl SwiftStore {
         let http = http_client::client()?;
         let sessions = Sessions::new(http.clone(), config.auth, config.region);
         let temp_url = config.temp_url_key.map(|key| (key, config.temp_url_digest));
-        let account = Account::new(Api::new(http, sessions), config.container, config.allowed_containers, temp_url);
+        let account = Account::new(
+            Api::new(http, http_client::upload_client()?, sessions),
+            config.container,
+            config.allowed_containers,
+            temp_url,
+        );
         Ok(Self { account: Arc::new(account) })
     }
 
@@ -71,7 +79,13 @@ fn object_id(key: &ObjectKey) -> ObjectId {
 #[async_trait::async_trait]
 impl BlobStore for SwiftStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { public_access: true, list: true, presign: self.account.temp_url().is_some(), versions: false }
+        Capabilities {
+            public_access: true,
+            list: true,
+            presign: self.account.temp_url().is_some(),
+            versions: false,
+            adopts: false,
+        }
     }
 
     async fn detected_container(&self) -> Result<ContainerName, StoreError> {
@@ -113,6 +127,7 @@ impl BlobStore for SwiftStore {
             size: size.ok_or_else(|| StoreError::Other("the provider does not tell the object's length".to_owned()))?,
             media_type: text("content-type"),
             etag: text("etag").map(|etag| etag.trim_matches('"').to_owned()),
+            modified: text("last-modified").and_then(|date| Some(Timestamp::parse_rfc2822(&date).ok()?.into())),
         })
     }
 
@@ -165,6 +180,10 @@ impl BlobStore for SwiftStore {
         let headers = readable.collect();
         let url = self.account.presign(&Method::PUT, (key.container().as_str(), key.key()), valid_for).await?;
         Ok(PresignedRequest { url, headers })
+    }
+
+    fn parts(&self) -> Option<Arc<dyn PartStore>> {
+        Some(Arc::new(SwiftParts::new(self.account.clone())))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use stowage_catalogue::{App, Catalogue};
-use stowage_server::config::{Config, Loaded, Overrides};
+use stowage_server::config::{Config, DevelopmentHost, Loaded, Overrides};
 
 use crate::failure::Failure;
 
@@ -20,14 +20,23 @@ pub(crate) struct Installation {
 
 impl Installation {
     /// The configuration in force, and where each value comes from.
-    pub(crate) fn load(self, listen: Option<SocketAddr>) -> Result<Loaded, Failure> {
-        let flags = Overrides { data: self.data, listen };
+    pub(crate) fn load(self) -> Result<Loaded, Failure> {
+        self.load_with(None, None)
+    }
+
+    /// [`Self::load`] with the flags of `stowage serve`.
+    pub(crate) fn load_with(
+        self,
+        listen: Option<SocketAddr>,
+        development: Option<DevelopmentHost>,
+    ) -> Result<Loaded, Failure> {
+        let flags = Overrides { data: self.data, listen, development };
         Ok(Loaded::load(self.config.as_deref(), flags)?)
     }
 
     /// Opens the catalogue, beside a running server or without one.
     pub(crate) fn open_catalogue(self) -> Result<Catalogue, Failure> {
-        open_catalogue(&self.load(None)?.config)
+        open_catalogue(&self.load()?.config)
     }
 }
 

@@ -2,7 +2,11 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
 
 use common::{Sandbox, argument, failure, stdout};
 use serde_json::Value;
@@ -303,6 +307,34 @@ fn doctor_names_what_is_broken() {
     std::fs::write(sandbox.path("data/catalogue.sqlite"), "not a database".repeat(1000))
         .expect("the catalogue is overwritten");
     doctor("catalogue");
+}
+
+#[test]
+fn the_server_may_open_as_many_files_as_the_system_allows_and_doctor_says_if_these_are_few() {
+    let sandbox = Sandbox::new();
+    let limited = |limits: &str, arguments: &[&str]| {
+        let mut command = Command::new("/bin/sh");
+        let script = format!("ulimit {limits}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_stowage")]).args(arguments);
+        command.env_clear().env("STOWAGE_CONFIG", "").env("STOWAGE_DATA", sandbox.path("data")).stdin(Stdio::null());
+        command
+    };
+    let few = limited("-n 300", &["doctor"]).output().expect("a shell");
+    let report = String::from_utf8_lossy(&few.stdout);
+    assert_eq!(few.status.code(), Some(1), "{report}");
+    assert!(report.contains("broken   only 300 files and connections may be open"), "{report}");
+
+    let mut server = limited("-Sn 64 && ulimit -Hn 600", &["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a shell");
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("the server says where it listens");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).expect("the server runs");
+    server.kill().expect("it runs");
+    server.wait().expect("it ends");
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    assert_eq!(open_files.split_whitespace().filter(|word| *word == "600").count(), 2, "{open_files}");
 }
 
 /// Several threads, because the S3 server answers from this process while the command is waited for.

@@ -5,6 +5,7 @@ Nothing is written outside the directory, and no special user is needed.
 """
 
 import ctypes
+import gc
 import os
 import pwd
 import signal
@@ -85,6 +86,9 @@ def die_with_parent():
 def serve(directory, kind):
     if os.fork() == 0:
         die_with_parent()
+        # eventlet looks for locks to replace by collecting garbage for each; of what is frozen it finds none. That is
+        # most of a start, and needless: one thread never waits for its own locks.
+        gc.freeze()
         os._exit(run_wsgi(f"{directory}/{kind}.conf", f"{kind}-server"))
 
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stowage_catalogue::{CatalogueError, FileRow};
+use stowage_catalogue::{CatalogueError, Derived, FileRow};
 use stowage_core::location::Location;
 
 use crate::support::{Fixture, content, new_handle, store_at};
@@ -32,7 +32,9 @@ async fn an_exact_key_overwrites_older_files_of_the_key() {
     let new = FileRow {
         object: "object-3".to_owned(),
         size: 11,
-        sha256: [1; 32],
+        etag: [1; 32],
+        sha256: None,
+        region: Some("eu-west-1".to_owned()),
         mimetype: "text/plain".to_owned(),
         digests: BTreeMap::new(),
         modified: 1_900_000_000_000,
@@ -43,7 +45,9 @@ async fn an_exact_key_overwrites_older_files_of_the_key() {
     let overwritten = FileRow {
         object: new.object.clone(),
         size: new.size,
+        etag: new.etag,
         sha256: new.sha256,
+        region: new.region.clone(),
         mimetype: new.mimetype.clone(),
         digests: new.digests.clone(),
         modified: new.modified,
@@ -89,7 +93,8 @@ async fn replacing_content_changes_every_file_of_the_key() {
     let expected = FileRow {
         object: "new".to_owned(),
         size: 3,
-        sha256: [9; 32],
+        etag: [9; 32],
+        sha256: Some([9; 32]),
         digests: BTreeMap::new(),
         modified: 1_800_000_000_000,
         version: 3,
@@ -143,15 +148,16 @@ async fn deleting_spares_an_object_that_is_wanted_or_used() {
 #[tokio::test]
 async fn remembered_facts_add_up_and_belong_to_a_version() {
     let fixture = Fixture::new().await;
-    let file = fixture.commit(fixture.file("a")).await;
-    let remember = |version, name: &str, dimensions| {
+    let file = fixture.commit(FileRow { sha256: None, ..fixture.file("a") }).await;
+    let remember = |version, name: &str, sha256, dimensions| {
         let digests = BTreeMap::from([(name.to_owned(), "aa".to_owned())]);
-        fixture.catalogue.remember(&file.handle, version, digests, dimensions)
+        fixture.catalogue.remember(&file.handle, version, Derived { sha256, digests, dimensions })
     };
-    remember(1, "sha1", Some(Some((3, 4)))).await.expect("remember");
-    remember(1, "sha512", None).await.expect("remember");
-    remember(2, "crc32", Some(None)).await.expect("another version");
+    remember(1, "sha1", Some([5; 32]), Some(Some((3, 4)))).await.expect("remember");
+    remember(1, "sha512", None, None).await.expect("remember");
+    remember(2, "crc32", Some([6; 32]), Some(None)).await.expect("another version");
     let row = fixture.read(&file.handle).await.expect("row");
+    assert_eq!((row.sha256, row.etag), (Some([5; 32]), [7; 32]));
     assert_eq!(row.dimensions, Some(Some((3, 4))));
     let names: Vec<_> = row.digests.keys().map(String::as_str).collect();
     assert_eq!(names, ["md5", "sha1", "sha512"]);

@@ -1,7 +1,6 @@
 //! Garbage and intents: nothing that is used or being written may be removed.
 
-use stowage_catalogue::CatalogueError;
-use stowage_catalogue::NewStore;
+use stowage_catalogue::{CatalogueError, Claimant, FileRow, NewStore};
 
 use crate::support::{Fixture, content};
 
@@ -58,7 +57,7 @@ async fn an_intent_shields_its_object() {
     let catalogue = &fixture.catalogue;
     let old = fixture.commit(fixture.file("a")).await;
     catalogue.delete_file(&old.handle, false).await.expect("delete");
-    let intent = catalogue.add_intent(fixture.store, "a").await.expect("intent");
+    let intent = catalogue.add_intent(fixture.store, "a", None).await.expect("intent");
     assert_eq!(fixture.garbage().await, []);
 
     // Another file of the key comes and goes while the object is being written.
@@ -68,7 +67,7 @@ async fn an_intent_shields_its_object() {
     catalogue.drop_intent(intent).await.expect("abandon");
     assert_eq!(fixture.garbage().await, [(fixture.store, "a".to_owned())]);
 
-    let refused = catalogue.add_intent(fixture.store + 100, "a").await;
+    let refused = catalogue.add_intent(fixture.store + 100, "a", None).await;
     assert!(matches!(refused, Err(CatalogueError::NotFound)));
 }
 
@@ -76,7 +75,7 @@ async fn an_intent_shields_its_object() {
 async fn intents_left_by_a_crash_become_garbage_unless_their_object_is_used() {
     let fixture = Fixture::new().await;
     let catalogue = &fixture.catalogue;
-    let intend = |object: &'static str| catalogue.add_intent(fixture.store, object);
+    let intend = |object: &'static str| catalogue.add_intent(fixture.store, object, None);
 
     let committed = intend("committed").await.expect("intent");
     let file = fixture.file("committed");
@@ -89,10 +88,14 @@ async fn intents_left_by_a_crash_become_garbage_unless_their_object_is_used() {
     intend("lost").await.expect("an upload that never finished");
     intend("lost").await.expect("and its second attempt");
 
-    assert_eq!(catalogue.recover_intents().await.expect("recover"), 1);
-    let expected = ["committed", "lost"].map(|object| (fixture.store, object.to_owned()));
+    catalogue.add_move_intent(fixture.store, "moving").await.expect("intent");
+
+    assert_eq!(catalogue.recover_intents(Claimant::Server).await.expect("recover"), 1);
+    let expected = ["committed", "lost", "moving"].map(|object| (fixture.store, object.to_owned()));
+    assert_eq!(fixture.garbage().await, expected[..2]);
+    assert_eq!(catalogue.recover_intents(Claimant::Server).await.expect("recover"), 0);
+    assert_eq!(catalogue.recover_intents(Claimant::Mover).await.expect("recover"), 1);
     assert_eq!(fixture.garbage().await, expected);
-    assert_eq!(catalogue.recover_intents().await.expect("recover"), 0);
 }
 
 #[tokio::test]
@@ -133,8 +136,61 @@ async fn garbage_that_is_written_again_is_no_longer_garbage() {
     let file = fixture.commit(fixture.file("again")).await;
     catalogue.delete_file(&file.handle, false).await.expect("delete");
     let garbage = catalogue.due_garbage(0, 100).await.expect("garbage");
-    assert!(catalogue.is_garbage(garbage[0].id).await.expect("listed"));
+    let intent = catalogue.add_intent(fixture.store, "again", None).await.expect("intent");
+    assert_eq!(catalogue.claim_garbage(garbage[0].id).await.expect("being written"), None);
+    catalogue.commit_file(fixture.file("again"), Some(intent)).await.expect("commit");
+    assert_eq!(catalogue.claim_garbage(garbage[0].id).await.expect("reclaimed"), None);
+}
 
-    catalogue.add_intent(fixture.store, "again").await.expect("intent");
-    assert!(!catalogue.is_garbage(garbage[0].id).await.expect("reclaimed"));
+#[tokio::test]
+async fn server_and_mover_exclude_each_other_until_they_are_done_or_dead() {
+    let fixture = Fixture::new().await;
+    let (catalogue, store) = (&fixture.catalogue, fixture.store);
+    let claimed = |outcome: Result<i64, CatalogueError>| assert!(matches!(outcome, Err(CatalogueError::Claimed)));
+
+    let upload = catalogue.add_intent(store, "a", None).await.expect("intent");
+    claimed(catalogue.add_move_intent(store, "a").await);
+    catalogue.add_intent(store, "a", None).await.expect("requests have locks of their own");
+    catalogue.add_move_intent(store, "b").await.expect("another object");
+    catalogue.commit_file(fixture.file("a"), Some(upload)).await.expect("commit");
+    claimed(catalogue.add_move_intent(store, "a").await);
+    catalogue.recover_intents(Claimant::Server).await.expect("the server is dead");
+    let moving = catalogue.add_move_intent(store, "a").await.expect("intent");
+    claimed(catalogue.add_intent(store, "a", None).await);
+    claimed(catalogue.add_move_intent(store, "a").await);
+    catalogue.drop_intent(moving).await.expect("drop");
+    catalogue.add_intent(store, "a", None).await.expect("intent");
+    catalogue.recover_intents(Claimant::Server).await.expect("the server is dead");
+
+    catalogue.add_move_intent(store, "a").await.expect("intent");
+    catalogue.recover_intents(Claimant::Mover).await.expect("the mover is dead");
+    catalogue.add_intent(store, "a", None).await.expect("intent");
+}
+
+#[tokio::test]
+async fn the_removal_of_garbage_is_a_claim_too() {
+    let fixture = Fixture::new().await;
+    let catalogue = &fixture.catalogue;
+    let file = FileRow { region: Some("eu-west-1".to_owned()), ..fixture.file("a") };
+    let file = fixture.commit(file).await;
+    catalogue.delete_file(&file.handle, false).await.expect("delete");
+    let garbage = catalogue.due_garbage(0, 9).await.expect("garbage").remove(0);
+    assert_eq!(garbage.region.as_deref(), Some("eu-west-1"));
+
+    let claim = catalogue.claim_garbage(garbage.id).await.expect("claim").expect("nobody else wants it");
+    let moving = catalogue.add_move_intent(fixture.store, "a").await;
+    assert!(matches!(moving, Err(CatalogueError::Claimed)));
+    catalogue.drop_intent(claim).await.expect("the provider did not answer");
+    assert_eq!(fixture.garbage().await.len(), 1);
+    let claim = catalogue.claim_garbage(garbage.id).await.expect("claim").expect("nobody else wants it");
+    catalogue.finish_claimed_garbage(garbage.id, claim).await.expect("removed");
+    assert_eq!(fixture.garbage().await, []);
+    catalogue.add_move_intent(fixture.store, "a").await.expect("free again");
+
+    let lost = catalogue.add_intent(fixture.store, "b", Some("us-west-2")).await.expect("intent");
+    catalogue.give_up_intent(lost, 0).await.expect("give up");
+    catalogue.add_intent(fixture.store, "c", Some("us-west-2")).await.expect("intent");
+    catalogue.recover_intents(Claimant::Server).await.expect("recover");
+    let regions = catalogue.due_garbage(0, 9).await.expect("garbage").into_iter().map(|garbage| garbage.region);
+    assert_eq!(regions.collect::<Vec<_>>(), [Some("us-west-2".to_owned()), Some("us-west-2".to_owned())]);
 }

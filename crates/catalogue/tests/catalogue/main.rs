@@ -4,6 +4,7 @@ mod apps;
 mod durability;
 mod files;
 mod garbage;
+mod migrations;
 mod moves;
 mod opening;
 mod support;

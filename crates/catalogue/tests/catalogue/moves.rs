@@ -1,6 +1,6 @@
 //! Moves: a file is switched to its copy only while everything is as it was when it was copied.
 
-use stowage_catalogue::{FileMove, FileRow, MoveOutcome, NewStore, OldObject, StoreId, StoreUsage};
+use stowage_catalogue::{Claimant, FileMove, FileRow, MoveOutcome, NewStore, OldObject, StoreId, StoreUsage};
 use stowage_core::location::Location;
 
 use crate::support::{Fixture, content};
@@ -34,7 +34,7 @@ async fn all_files_of_a_key_move_together_and_keep_what_they_are() {
     let first = fixture.commit(fixture.file("docs/a")).await;
     let second = fixture.commit(fixture.file("docs/a")).await;
     let first = fixture.read(&first.handle).await.expect("row");
-    let intent = catalogue.add_intent(archive, "copy").await.expect("intent");
+    let intent = catalogue.add_move_intent(archive, "copy").await.expect("intent");
     let wanted = FileMove { intent: Some(intent), ..to(archive, &first) };
     assert_eq!(catalogue.check_move(&wanted).await.expect("check"), MoveOutcome::Done { files: 2 });
     assert_eq!(fixture.read(&first.handle).await, Some(first.clone()), "a check changes nothing");
@@ -52,7 +52,7 @@ async fn all_files_of_a_key_move_together_and_keep_what_they_are() {
     }
     assert_eq!(due(&fixture, 499).await, [], "readers of the old object have time");
     assert_eq!(due(&fixture, 500).await, [(fixture.store, "docs/a".to_owned())]);
-    assert_eq!(catalogue.recover_intents().await.expect("recover"), 0, "the intent is redeemed");
+    assert_eq!(catalogue.recover_intents(Claimant::Mover).await.expect("recover"), 0, "the intent is redeemed");
 }
 
 #[tokio::test]
@@ -96,31 +96,25 @@ async fn what_changed_since_it_was_copied_is_not_switched() {
 
     // A server that was started meanwhile took the copy for a left-over.
     let unprotected = fixture.commit(fixture.file("unprotected")).await;
-    let intent = catalogue.add_intent(archive, "copy").await.expect("intent");
-    catalogue.recover_intents().await.expect("recover");
+    let intent = catalogue.add_move_intent(archive, "copy").await.expect("intent");
+    catalogue.recover_intents(Claimant::Mover).await.expect("recover");
     refused(FileMove { intent: Some(intent), ..to(archive, &unprotected) }).await;
 }
 
 #[tokio::test]
-async fn a_key_that_others_have_or_write_is_left_to_them() {
+async fn a_key_that_others_have_is_left_to_them() {
     let fixture = Fixture::new().await;
     let (catalogue, archive) = (&fixture.catalogue, second_store(&fixture).await);
     let file = fixture.commit(fixture.file("a")).await;
-    let left_by_an_interrupted_run = catalogue.add_intent(archive, "a").await.expect("intent");
-    let own = catalogue.add_intent(archive, "a").await.expect("intent");
+    let own = catalogue.add_move_intent(archive, "a").await.expect("intent");
     let wanted = FileMove { intent: Some(own), ..to(archive, &file) };
     assert_eq!(catalogue.check_move(&wanted).await.expect("check"), MoveOutcome::Done { files: 1 });
-    let upload = catalogue.add_intent(archive, "a").await.expect("intent");
-    assert_eq!(catalogue.move_file(wanted.clone(), "a").await.expect("answer"), MoveOutcome::Taken);
-
     let uploaded = FileRow { store: archive, container: "elsewhere".to_owned(), ..fixture.file("a") };
-    catalogue.commit_file(uploaded.clone(), Some(upload)).await.expect("commit");
+    catalogue.commit_file(uploaded.clone(), None).await.expect("commit");
     assert_eq!(catalogue.move_file(wanted, "a").await.expect("answer"), MoveOutcome::Taken);
     assert_eq!(fixture.read(&file.handle).await, Some(file));
     // The object belongs to the upload now.
-    for intent in [own, left_by_an_interrupted_run] {
-        catalogue.give_up_intent(intent, 500).await.expect("give up");
-    }
+    catalogue.give_up_intent(own, 500).await.expect("give up");
     assert_eq!(due(&fixture, i64::MAX - 1).await, []);
     assert_eq!(fixture.read(&uploaded.handle).await, Some(uploaded));
 }
@@ -128,7 +122,7 @@ async fn a_key_that_others_have_or_write_is_left_to_them() {
 #[tokio::test]
 async fn a_copy_that_was_given_up_is_garbage() {
     let fixture = Fixture::new().await;
-    let intent = fixture.catalogue.add_intent(fixture.store, "copy").await.expect("intent");
+    let intent = fixture.catalogue.add_intent(fixture.store, "copy", None).await.expect("intent");
     fixture.catalogue.give_up_intent(intent, 500).await.expect("give up");
     assert_eq!(due(&fixture, 499).await, [], "another attempt may be about to write it");
     assert_eq!(due(&fixture, 500).await, [(fixture.store, "copy".to_owned())]);
@@ -140,11 +134,11 @@ async fn content_written_to_the_old_store_brings_its_file_back() {
     let fixture = Fixture::new().await;
     let (catalogue, archive) = (&fixture.catalogue, second_store(&fixture).await);
     let seen = fixture.commit(fixture.file("a")).await;
-    let intent = catalogue.add_intent(fixture.store, "a").await.expect("the upload has begun");
+    let intent = catalogue.add_intent(fixture.store, "a", None).await.expect("the upload has begun");
     catalogue.move_file(to(archive, &seen), "copy").await.expect("move");
     let row = catalogue.replace_content(&seen, content("a"), Some(intent)).await.expect("the upload ends");
     assert_eq!((row.store, row.location, row.container), (seen.store, seen.location, seen.container.clone()));
-    assert_eq!((row.object.as_str(), row.sha256, row.version), ("a", [9; 32], 2));
+    assert_eq!((row.object.as_str(), row.etag, row.version), ("a", [9; 32], 2));
     assert_eq!(due(&fixture, i64::MAX - 1).await, [(archive, "copy".to_owned())]);
 }
 

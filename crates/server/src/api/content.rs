@@ -46,11 +46,11 @@ impl Content {
         }
     }
 
-    /// When it last changed, whole seconds; unknown for objects.
+    /// When it last changed, whole seconds; unknown for objects of providers that do not tell it.
     pub fn modified(&self) -> Option<SystemTime> {
         match self {
             Self::File(file) => Some(headers::modified(&file.row)),
-            Self::Object(_) => None,
+            Self::Object(object) => object.modified,
         }
     }
 

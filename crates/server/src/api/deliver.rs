@@ -27,7 +27,11 @@ use crate::{
         headers,
         routes::{Needs, calls_of_task},
     },
-    ingest::{self, SizeLimits, Upload, alias, remote},
+    ingest::{
+        self, SizeLimits, Upload,
+        alias::{self, AliasedObject},
+        remote,
+    },
     state::KnownFile,
     stores::Target,
 };
@@ -65,13 +69,19 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
         return store(context, &app, &authority, target, options, upload).await;
     }
     if let Some(asked) = &plan.metadata {
-        let file = own_file.ok_or_else(|| unsupported("the metadata of an external source"))?;
         let asked = if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(asked)? };
+        let Some(file) = own_file else {
+            let object = aliased(context, &app, &authority, &path.source, "the metadata of an external source").await?;
+            return metadata::describe_object(&authority, &object, &asked);
+        };
         return metadata::describe(context, &authority, &file.row, &asked).await;
     }
     let content = match own_file {
         Some(file) => Content::File(file),
-        None => external(context, &app, &authority, &path.source).await?,
+        None => {
+            let wish = "delivery of an external source without a `store` task";
+            Content::Object(Arc::new(aliased(context, &app, &authority, &path.source, wish).await?))
+        }
     };
     let mut response = read::send(context, &app, &content, plan.cache).await?;
     if let Some(task) = plan.content {
@@ -80,22 +90,21 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
     Ok(response)
 }
 
-/// Content that is not a stored file.
-async fn external(
+/// The object that an alias names. `wish`: what other external sources are refused for.
+async fn aliased(
     context: &RequestContext,
     app: &App,
     authority: &Authority,
     source: &Source,
-) -> Result<Content, ApiError> {
+    wish: &str,
+) -> Result<AliasedObject, ApiError> {
     let place = match source {
         Source::Alias(url) => url.strip_prefix("src://").map(|place| (url, place)),
         _ => None,
     };
-    let Some((url, place)) = place else {
-        return Err(unsupported("delivery of an external source without a `store` task"));
-    };
+    let (url, place) = place.ok_or_else(|| unsupported(wish))?;
     authority.check_alias(url)?;
-    Ok(Content::Object(Arc::new(alias::find(context, app, place).await?)))
+    alias::find(context, app, place).await
 }
 
 /// What the tasks of a path add up to.

@@ -1,13 +1,13 @@
 //! File metadata in all its URL forms (spec 02 §4).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use futures_util::TryStreamExt;
 use md5::Md5;
 use serde_json::{Map, Value, json as value};
 use sha1::Sha1;
-use sha2::{Digest, Sha224, Sha384, Sha512};
-use stowage_catalogue::FileRow;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use stowage_catalogue::{Derived, FileRow};
 use stowage_core::policy::Call;
 
 use super::{
@@ -21,16 +21,19 @@ use crate::{
         authorise::{Authority, Credentials, authorise},
         context::RequestContext,
     },
-    ingest::remote::content_of,
+    ingest::{alias::AliasedObject, remote::content_of},
     state::Server,
 };
 
-/// Digests other than SHA-256, which is always known.
-const DIGESTS: &[&str] = &["md5", "sha1", "sha224", "sha384", "sha512"];
+/// Digests that can be asked for. SHA-256 is known from storing, unless the content was put together at its provider.
+const DIGESTS: &[&str] = &["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
 
 /// What is told when nothing particular is asked for: everything known without reading the content.
 const DEFAULT_FIELDS: &[&str] =
     &["size", "mimetype", "filename", "uploaded", "writeable", "location", "path", "container", "key"];
+
+/// The same for an object behind an alias. Where it lies is the operator's business.
+const OBJECT_FIELDS: &[&str] = &["size", "mimetype", "filename", "uploaded", "writeable", "path", "key"];
 
 /// Every field that can be asked for.
 const FIELDS: &[&str] = &[
@@ -111,8 +114,8 @@ pub async fn describe(
         authority.allow_any(&[Call::Exif])?;
     }
     let server = &context.server;
-    let digests =
-        if asked.iter().any(|field| DIGESTS.contains(field)) { digests(server, row).await? } else { BTreeMap::new() };
+    let asked_digests: Vec<_> = asked.iter().copied().filter(|field| DIGESTS.contains(field)).collect();
+    let digests = digests(server, row, &asked_digests).await?;
     let dimensions =
         if asked.contains(&"width") || asked.contains(&"height") { dimensions(server, row).await? } else { None };
     let mut answer = Map::new();
@@ -127,7 +130,6 @@ pub async fn describe(
             "writeable" => value!(true),
             "cloud" => value!(false),
             "source_url" => value!(row.source_url),
-            "sha256" => value!(hex::encode(row.sha256)),
             "location" => value!(row.location.as_str()),
             "path" | "key" => value!(row.key),
             "container" => value!(row.container),
@@ -139,39 +141,82 @@ pub async fn describe(
     Ok(json(&Value::Object(answer)))
 }
 
-/// The digests of spec 02 §4: kept ones, or computed in one pass over the content and then remembered.
-async fn digests(server: &std::sync::Arc<Server>, row: &FileRow) -> Result<BTreeMap<String, String>, ApiError> {
-    if DIGESTS.iter().all(|name| row.digests.contains_key(*name)) {
-        return Ok(row.digests.clone());
+/// Answers with what the provider of an object behind an alias tells; its content is not read, so other fields are `null`.
+pub fn describe_object(authority: &Authority, object: &AliasedObject, asked: &[&'static str]) -> Answer {
+    let asked = if asked.is_empty() { OBJECT_FIELDS } else { asked };
+    if asked.contains(&"exif") {
+        authority.allow_any(&[Call::Exif])?;
+    }
+    let modified = object.modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let told = |field: &str| match field {
+        "size" => value!(object.stat.size),
+        "mimetype" => value!(object.media_type.as_str()),
+        "filename" => value!(object.filename),
+        "uploaded" => value!(modified.map(|since| since.as_secs() * 1000)),
+        "writeable" | "cloud" => value!(false),
+        "path" | "key" => value!(object.key),
+        _ => Value::Null,
+    };
+    Ok(json(&Value::Object(asked.iter().map(|field| ((*field).to_owned(), told(field))).collect())))
+}
+
+/// The digests of spec 02 §4: kept ones, or all computed in one pass over the content and then remembered.
+async fn digests(
+    server: &std::sync::Arc<Server>,
+    row: &FileRow,
+    asked: &[&str],
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut known = row.digests.clone();
+    known.extend(row.sha256.map(|sha256| ("sha256".to_owned(), hex::encode(sha256))));
+    if asked.iter().all(|name| known.contains_key(*name)) {
+        return Ok(known);
     }
     let mut content = content_of(server, row).await?;
-    let (mut md5, mut sha1, mut sha224, mut sha384, mut sha512) =
-        (Md5::new(), Sha1::new(), Sha224::new(), Sha384::new(), Sha512::new());
+    let mut hashers = Hashers::default();
     while let Some(chunk) = content.try_next().await? {
-        // Five digests of a chunk take a millisecond: off the threads that serve connections.
-        (md5, sha1, sha224, sha384, sha512) = tokio::task::spawn_blocking(move || {
-            md5.update(&chunk);
-            sha1.update(&chunk);
-            sha224.update(&chunk);
-            sha384.update(&chunk);
-            sha512.update(&chunk);
-            (md5, sha1, sha224, sha384, sha512)
-        })
-        .await
-        .map_err(ApiError::internal)?;
+        // Six digests of a chunk take more than a millisecond: off the threads that serve connections.
+        hashers = tokio::task::spawn_blocking(move || hashers.with(&chunk)).await.map_err(ApiError::internal)?;
     }
-    let digests: BTreeMap<String, String> = [
-        ("md5", hex::encode(md5.finalize())),
-        ("sha1", hex::encode(sha1.finalize())),
-        ("sha224", hex::encode(sha224.finalize())),
-        ("sha384", hex::encode(sha384.finalize())),
-        ("sha512", hex::encode(sha512.finalize())),
-    ]
-    .into_iter()
-    .map(|(name, digest)| (name.to_owned(), digest))
-    .collect();
-    remember(server, row, digests.clone(), None).await;
+    let derived = hashers.finish();
+    let mut digests = derived.digests.clone();
+    digests.extend(derived.sha256.map(|sha256| ("sha256".to_owned(), hex::encode(sha256))));
+    remember(server, row, derived).await;
     Ok(digests)
+}
+
+/// All digests of one content at once.
+#[derive(Default)]
+struct Hashers {
+    md5: Md5,
+    sha1: Sha1,
+    sha224: Sha224,
+    sha256: Sha256,
+    sha384: Sha384,
+    sha512: Sha512,
+}
+
+impl Hashers {
+    fn with(mut self, chunk: &[u8]) -> Self {
+        self.md5.update(chunk);
+        self.sha1.update(chunk);
+        self.sha224.update(chunk);
+        self.sha256.update(chunk);
+        self.sha384.update(chunk);
+        self.sha512.update(chunk);
+        self
+    }
+
+    fn finish(self) -> Derived {
+        let digests = [
+            ("md5", hex::encode(self.md5.finalize())),
+            ("sha1", hex::encode(self.sha1.finalize())),
+            ("sha224", hex::encode(self.sha224.finalize())),
+            ("sha384", hex::encode(self.sha384.finalize())),
+            ("sha512", hex::encode(self.sha512.finalize())),
+        ]
+        .map(|(name, digest)| (name.to_owned(), digest));
+        Derived { sha256: Some(self.sha256.finalize().into()), digests: digests.into(), dimensions: None }
+    }
 }
 
 /// Width and height, read from the file once and then remembered.
@@ -186,7 +231,7 @@ pub async fn dimensions(server: &std::sync::Arc<Server>, row: &FileRow) -> Resul
         let more = beginning(server, row, stowage_media::PROBE_BYTES).await?;
         dimensions = stowage_media::dimensions(&more);
     }
-    remember(server, row, BTreeMap::new(), Some(dimensions)).await;
+    remember(server, row, Derived { dimensions: Some(dimensions), ..Derived::default() }).await;
     Ok(dimensions)
 }
 
@@ -209,13 +254,8 @@ async fn beginning(server: &std::sync::Arc<Server>, row: &FileRow, limit: usize)
 }
 
 /// A failure to remember only means computing again.
-async fn remember(
-    server: &std::sync::Arc<Server>,
-    row: &FileRow,
-    digests: BTreeMap<String, String>,
-    dimensions: Option<Option<(u32, u32)>>,
-) {
-    match server.catalogue.remember(&row.handle, row.version, digests, dimensions).await {
+async fn remember(server: &std::sync::Arc<Server>, row: &FileRow, derived: Derived) {
+    match server.catalogue.remember(&row.handle, row.version, derived).await {
         Ok(()) => server.file_changed(&row.handle),
         Err(error) => tracing::warn!(%error, "derived facts were not remembered"),
     }

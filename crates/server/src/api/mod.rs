@@ -5,12 +5,16 @@ pub mod content;
 pub mod copy;
 pub mod deliver;
 pub mod metadata;
+pub mod multipart;
 pub mod openapi;
 pub mod operations;
+pub mod prefetch;
 pub mod process;
 pub mod read;
 pub mod remove;
 pub mod store;
+pub mod tus;
+pub mod verified;
 pub mod write;
 
 use http::Response;

@@ -27,6 +27,16 @@ use crate::http::routes::{DELIVERY, Operation, ROUTES, Route};
         super::metadata::read_metadata,
         super::write::overwrite_file,
         super::remove::delete_file,
+        super::prefetch::prefetch,
+        super::multipart::start,
+        super::multipart::announce_part,
+        super::multipart::receive_part,
+        super::multipart::commit_part,
+        super::multipart::complete,
+        super::tus::create,
+        super::tus::read,
+        super::tus::append,
+        super::tus::cancel,
         super::process::process,
         super::deliver::deliver,
         super::operations::health,
@@ -43,7 +53,7 @@ pub fn openapi_json() -> String {
     let mut document = Document::openapi();
     let mut annotated = BTreeMap::new();
     for item in document.paths.paths.values() {
-        let described = [&item.get, &item.post, &item.put, &item.delete].into_iter().flatten();
+        let described = [&item.get, &item.post, &item.put, &item.patch, &item.delete].into_iter().flatten();
         annotated.extend(described.filter_map(|described| Some((described.operation_id.clone()?, described.clone()))));
     }
     for route in ROUTES.iter().chain([&DELIVERY]) {
@@ -67,6 +77,16 @@ fn id(operation: Operation) -> &'static str {
         Operation::ReadMetadata => "readMetadata",
         Operation::OverwriteFile => "overwriteFile",
         Operation::DeleteFile => "deleteFile",
+        Operation::Prefetch => "prefetch",
+        Operation::StartUpload => "startUpload",
+        Operation::AnnouncePart => "announcePart",
+        Operation::ReceivePart => "receivePart",
+        Operation::CommitPart => "commitPart",
+        Operation::CompleteUpload => "completeUpload",
+        Operation::CreateResumable => "createResumableUpload",
+        Operation::ReadResumable => "readResumableUpload",
+        Operation::AppendResumable => "appendResumableUpload",
+        Operation::CancelResumable => "cancelResumableUpload",
         Operation::Process => "process",
         Operation::Deliver => "deliver",
         Operation::Health => "health",
@@ -82,6 +102,7 @@ fn place_of<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut Optio
         Method::HEAD => Some(&mut item.head),
         Method::POST => Some(&mut item.post),
         Method::PUT => Some(&mut item.put),
+        Method::PATCH => Some(&mut item.patch),
         Method::DELETE => Some(&mut item.delete),
         _ => None,
     }

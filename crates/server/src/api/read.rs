@@ -13,7 +13,7 @@ use stowage_core::{
 };
 use stowage_store::{Blob, StoreError};
 
-use super::{Answer, content::Content};
+use super::{Answer, content::Content, verified::verified};
 use crate::{
     http::{
         ApiError, ResponseBody,
@@ -247,7 +247,7 @@ pub async fn blob_of(server: &Server, row: &FileRow, range: Range<u64>) -> Resul
         return Ok(Blob::Memory(Bytes::new()));
     }
     if row.size <= SMALL_FILE
-        && let Some(content) = server.small_files.get(&row.sha256)
+        && let Some(content) = server.small_files.get(&row.etag)
         && let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
     {
         return Ok(Blob::Memory(content.slice(start..end)));
@@ -255,17 +255,20 @@ pub async fn blob_of(server: &Server, row: &FileRow, range: Range<u64>) -> Resul
     let store = server.stores.by_id(row.store).await?;
     let object = stowage_store::ObjectId::from_catalogue(row.object.clone());
     let whole = range == (0..row.size);
-    let blob = match store.driver.open(&object, range).await {
+    let blob = match store.driver_in(row.region.as_deref())?.open(&object, range).await {
         Err(StoreError::NotFound) => return Err(vanished(server, row).await),
+        // Nothing that a reader could name differently.
+        Err(error @ StoreError::WrongRegion(_)) => return Err(ApiError::internal(error)),
         opened => opened?,
     };
-    if let Blob::Memory(content) = &blob
-        && whole
-        && row.size <= SMALL_FILE
-    {
-        server.small_files.insert(row.sha256, content.clone());
-    }
-    Ok(blob)
+    Ok(match blob {
+        Blob::Stream(chunks) if whole => Blob::Stream(verified(chunks, row, server.metrics.content_mismatches.clone())),
+        Blob::Memory(content) if whole && row.size <= SMALL_FILE => {
+            server.small_files.insert(row.etag, content.clone());
+            Blob::Memory(content)
+        }
+        other => other,
+    })
 }
 
 /// An overwrite or a delete may take the object away between the look at the row and the look at the bytes.
@@ -277,9 +280,12 @@ async fn vanished(server: &Server, row: &FileRow) -> ApiError {
             crate::http::FILE_CHANGED,
             "the file was replaced at this very moment; read it again",
         ),
-        Ok(Some(_)) => {
-            ApiError::internal(format!("the object {} of file {} is missing from its store", row.object, row.handle))
-        }
+        Ok(Some(_)) => ApiError::new(
+            StatusCode::BAD_GATEWAY,
+            "object_missing",
+            "the storage provider does not have the content of this file any more",
+        )
+        .because(format!("the object {} of file {} is missing from its store", row.object, row.handle)),
         Err(error) => error.into(),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Config, ConfigError, Origin,
+    Config, ConfigError, DevelopmentHost, Origin,
     error::{nearest, not_toml},
     settings::{self, SETTINGS, Setting},
 };
@@ -26,6 +26,8 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--dev-tls`.
+    pub development: Option<DevelopmentHost>,
 }
 
 /// A configuration and where each of its values comes from.
@@ -67,6 +69,7 @@ impl Loaded {
         }
         loaded.read_variables(&variables)?;
         loaded.read_flags(flags);
+        loaded.check_tls()?;
         Ok(loaded)
     }
 
@@ -112,6 +115,19 @@ impl Loaded {
             self.config.listen = listen;
             self.origins.insert("listen", Origin::Flag("--listen"));
         }
+        if let Some(development) = flags.development {
+            self.config.tls.development = Some(development);
+            self.origins.insert("tls.development", Origin::Flag("--dev-tls"));
+        }
+    }
+
+    /// Settings that make no sense together; each is named with where it comes from.
+    fn check_tls(&self) -> Result<(), ConfigError> {
+        self.config.tls.check().map_err(|(name, reason)| ConfigError::BadValue {
+            name,
+            origin: self.origins.get(name).cloned().unwrap_or(Origin::Default),
+            reason: reason.to_owned(),
+        })
     }
 
     fn set(

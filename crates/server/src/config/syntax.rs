@@ -6,7 +6,7 @@ use stowage_fetch::Network;
 use toml::Value;
 
 use super::{
-    LogFormat,
+    DevelopmentHost, LogFormat,
     units::{parse_duration, parse_size, show_duration, show_size},
 };
 
@@ -36,6 +36,24 @@ pub(super) const PATH: Syntax<PathBuf> = Syntax {
     name: "path",
     parse: |text| non_empty(text).map(PathBuf::from),
     show: |value| Some(Value::String(value.display().to_string())),
+};
+
+pub(super) const OPTIONAL_ADDRESS: Syntax<Option<SocketAddr>> = Syntax {
+    name: ADDRESS.name,
+    parse: |text| if text.is_empty() { Ok(None) } else { (ADDRESS.parse)(text).map(Some) },
+    show: |value| value.as_ref().and_then(ADDRESS.show),
+};
+
+pub(super) const OPTIONAL_PATH: Syntax<Option<PathBuf>> = Syntax {
+    name: PATH.name,
+    parse: |text| if text.is_empty() { Ok(None) } else { (PATH.parse)(text).map(Some) },
+    show: |value| value.as_ref().and_then(PATH.show),
+};
+
+pub(super) const DEVELOPMENT_HOST: Syntax<Option<DevelopmentHost>> = Syntax {
+    name: "name, or name with port",
+    parse: |text| if text.is_empty() { Ok(None) } else { text.parse().map(Some) },
+    show: |value| value.as_ref().map(|host| Value::String(host.to_string())),
 };
 
 pub(super) const MASTER_KEY: Syntax<Option<String>> = Syntax {

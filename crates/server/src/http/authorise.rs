@@ -78,11 +78,48 @@ pub fn authorise(
         return Ok(Authority::Owner);
     }
     let calls = match needs {
-        Needs::Nothing => return Err(ApiError::internal("a route without needs asked for an authority")),
+        Needs::Nothing | Needs::IfGiven | Needs::Upload(_) => {
+            return Err(ApiError::internal("a route without needs asked for an authority"));
+        }
         Needs::WhenSecured(_) | Needs::ByTask if !app.settings.security => return Ok(Authority::Unsecured),
         Needs::WhenSecured(calls) | Needs::Always(calls) => calls,
         Needs::ByTask => &[],
     };
+    let policy = verified(context, app, credentials)?;
+    if !calls.is_empty() {
+        policy.allow_any(calls)?;
+    }
+    Ok(Authority::Policy(Box::new(policy)))
+}
+
+/// Checks the policy of a request that needs none ([`Needs::IfGiven`]), if it brought one.
+pub fn check_given(context: &RequestContext, app: &App, credentials: &Credentials) -> Result<(), ApiError> {
+    cors::check_origin(context, app)?;
+    if credentials.policy.is_none() && credentials.signature.is_none() {
+        return Ok(());
+    }
+    verified(context, app, credentials).map(drop)
+}
+
+/// Checks the policy of a request about an upload that has begun ([`Needs::Upload`]), if it brought one. That it expired meanwhile is no
+/// harm: expiry is judged when the upload begins, so that long ones survive (spec 03 §11).
+pub fn check_upload(context: &RequestContext, app: &App, credentials: &Credentials) -> Result<(), ApiError> {
+    cors::check_origin(context, app)?;
+    let Needs::Upload(calls) = context.route.needs else {
+        return Err(ApiError::internal("a route that is not about an upload"));
+    };
+    let gave_none = credentials.policy.is_none() && credentials.signature.is_none();
+    if !app.settings.security || gave_none || calls.is_empty() {
+        return Ok(());
+    }
+    match verified(context, app, credentials) {
+        Ok(policy) => Ok(policy.allow_any(calls)?),
+        Err(error) if error.code == "policy_expired" => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn verified(context: &RequestContext, app: &App, credentials: &Credentials) -> Result<Policy, ApiError> {
     let (Some(policy), Some(signature)) = (&credentials.policy, &credentials.signature) else {
         return Err(PolicyError::Missing.into());
     };
@@ -91,11 +128,7 @@ pub fn authorise(
     } else {
         PatternAnchoring::Compatible
     };
-    let policy = Policy::verify(&app.secret, policy, signature, unix_now(), anchoring)?;
-    if !calls.is_empty() {
-        policy.allow_any(calls)?;
-    }
-    Ok(Authority::Policy(Box::new(policy)))
+    Ok(Policy::verify(&app.secret, policy, signature, unix_now(), anchoring)?)
 }
 
 fn unix_now() -> f64 {

@@ -181,9 +181,6 @@ pub enum BodyError {
     Truncated,
 }
 
-/// Time before the average rate of a body is judged.
-const RATE_GRACE: Duration = Duration::from_secs(30);
-
 /// A request body that may neither stall nor crawl (threats L1, C3). Clones read on from where the others stopped.
 #[derive(Clone)]
 pub struct RequestBody {
@@ -196,6 +193,7 @@ struct Guarded {
     incoming: Incoming,
     idle_timeout: Duration,
     min_rate: u64,
+    rate_grace: Duration,
     started: Option<Instant>,
     received: u64,
     /// Made when the body is waited for the first time: most requests have none.
@@ -210,6 +208,7 @@ impl RequestBody {
             incoming,
             idle_timeout: limits.idle_timeout,
             min_rate: limits.min_rate,
+            rate_grace: limits.rate_grace,
             started: None,
             received: 0,
             deadline: None,
@@ -295,6 +294,6 @@ impl Guarded {
 
     fn too_slow(&self, now: Instant) -> bool {
         let elapsed = self.started.map_or(Duration::ZERO, |started| now - started);
-        elapsed > RATE_GRACE && self.received < elapsed.as_secs() * self.min_rate
+        elapsed > self.rate_grace && self.received < elapsed.as_secs() * self.min_rate
     }
 }

@@ -1,14 +1,11 @@
 //! What every handler knows about the request it answers.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Method, header, request::Parts};
 use stowage_core::{handle::Handle, query::Query};
 
-use super::{ApiError, cors::CrossOrigin, routes::Route};
+use super::{ApiError, connection::Peer, cors::CrossOrigin, routes::Route};
 use crate::state::Server;
 
 /// One request, its route found and its query read.
@@ -25,8 +22,8 @@ pub struct RequestContext {
     pub query: Query,
     /// Identifies the request in the log and in `X-Request-Id`.
     pub request_id: String,
-    /// The client's address.
-    pub peer: SocketAddr,
+    /// The client's end of the connection.
+    pub peer: Peer,
     cross_origin: Mutex<CrossOrigin>,
 }
 
@@ -39,7 +36,7 @@ impl RequestContext {
         parts: Parts,
         query: Query,
         request_id: String,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> Self {
         Self { server, route, segments, parts, query, request_id, peer, cross_origin: Mutex::default() }
     }
@@ -78,19 +75,30 @@ impl RequestContext {
 
     /// Where emitted file URLs start: the configured delivery base, else the host that the request came to.
     pub fn delivery_base(&self) -> String {
-        if let Some(base) = &self.server.config.public_base.cdn {
-            return base.clone();
-        }
+        self.server.config.public_base.cdn.clone().unwrap_or_else(|| self.own_base())
+    }
+
+    /// Where clients go on with an upload: the configured upload base, else the host that the request came to. No `/` at its end.
+    pub fn upload_base(&self) -> String {
+        self.server.config.public_base.upload.clone().unwrap_or_else(|| self.own_base())
+    }
+
+    /// [`Self::upload_base`] without its scheme, `host[:port]`: some clients put `https://` in front of what they get (spec 03 §2).
+    pub fn upload_host(&self) -> String {
+        let base = self.upload_base();
+        base.split_once("://").map_or(base.as_str(), |(_, host)| host).to_owned()
+    }
+
+    /// Scheme and host that the request came to.
+    fn own_base(&self) -> String {
+        let scheme = if self.peer.secure { "https" } else { "http" };
         // Only a plain host[:port] is echoed.
-        let host = self
-            .header(header::HOST)
-            .or_else(|| self.parts.uri.authority().map(|authority| authority.as_str()))
-            .filter(|host| {
-                !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-            });
+        let host = self.header(header::HOST).filter(|host| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        });
         match host {
-            Some(host) => format!("http://{host}"),
-            None => format!("http://{}", self.server.address),
+            Some(host) => format!("{scheme}://{host}"),
+            None => format!("{scheme}://{}", self.server.address),
         }
     }
 

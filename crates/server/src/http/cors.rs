@@ -5,14 +5,18 @@ use stowage_catalogue::App;
 
 use super::{ApiError, ResponseBody, context::RequestContext};
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,DELETE,OPTIONS");
+const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Origin,Content-Type,Accept,User-Agent,UJID,UJID-Path,Filestack-Upload-Region,Filestack-Source,Filestack-Trace-Id,\
-     Filestack-Trace-Span,Authorization,Content-MD5,Range,If-None-Match,X-NO-STREAM,X-Requested-With,x-amz-date,\
-     x-amz-content-sha256,x-amz-acl,x-amz-security-token",
+     Filestack-Trace-Span,Authorization,Content-MD5,Content-Disposition,Range,If-None-Match,X-NO-STREAM,X-Requested-With,x-amz-date,\
+     x-amz-content-sha256,x-amz-acl,x-amz-security-token,Tus-Resumable,Upload-Length,Upload-Offset,Upload-Metadata,Upload-Checksum,\
+     Upload-Concat,Upload-Defer-Length,Upload-Complete,Upload-Incomplete,Upload-Draft-Interop-Version,X-HTTP-Method-Override,X-Request-ID",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag,Content-Length,Content-Range,Content-Disposition,X-File-Name,X-Request-Id,Filestack-Limit,Filestack-Remaining,Filestack-Reset",
+    "ETag,Content-Length,Content-Range,Content-Disposition,X-File-Name,X-Request-Id,Filestack-Limit,Filestack-Remaining,Filestack-Reset,\
+     Location,Stowage-Handle,Stowage-Url,Tus-Resumable,Tus-Version,Tus-Extension,Tus-Max-Size,Tus-Checksum-Algorithm,Upload-Length,\
+     Upload-Offset,Upload-Metadata,Upload-Concat,Upload-Defer-Length,Upload-Expires,Upload-Complete,Upload-Incomplete,Upload-Limit,\
+     Upload-Draft-Interop-Version,X-Stowage-Error",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 

@@ -20,6 +20,8 @@ pub enum ErrorFormat {
     Text,
     /// `{"error": …, "code": …}`.
     Json,
+    /// As S3 answers (spec 03 §5): clients put parts as if to S3.
+    Xml,
 }
 
 /// An answer that is not a success.
@@ -98,6 +100,7 @@ impl ApiError {
             ErrorFormat::Json => {
                 ("application/json", serde_json::json!({ "error": message, "code": self.code }).to_string())
             }
+            ErrorFormat::Xml => ("application/xml", xml(self.code, &message)),
         };
         let mut response = Response::new(ResponseBody::from(body));
         *response.status_mut() = self.status;
@@ -110,6 +113,22 @@ impl ApiError {
         }
         response
     }
+}
+
+fn xml(code: &str, message: &str) -> String {
+    let code = match code {
+        "md5_mismatch" => "BadDigest",
+        "body_truncated" => "IncompleteBody",
+        "body_timeout" => "RequestTimeout",
+        "upload_not_found" => "NoSuchUpload",
+        "too_large" => "EntityTooLarge",
+        "invalid_parameter" => "InvalidArgument",
+        other => other,
+    };
+    let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
 }
 
 /// filestack-js on Node decodes text bodies byte by byte as Latin-1 (spec 00 §5.2): keep them visible ASCII.
@@ -156,6 +175,11 @@ impl From<CatalogueError> for ApiError {
     fn from(error: CatalogueError) -> Self {
         match error {
             CatalogueError::NotFound => Self::file_not_found(),
+            CatalogueError::Claimed => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "object_claimed",
+                "a file of this storage key is being moved to this store; try again later",
+            ),
             CatalogueError::Full => full().because("catalogue"),
             other => Self::internal(other),
         }
@@ -172,6 +196,11 @@ impl From<StoreError> for ApiError {
                 StatusCode::BAD_REQUEST,
                 "container_missing",
                 "the store has no such container; create it at the provider or name another",
+            )
+            .because(container),
+            StoreError::WrongRegion(container) => Self::invalid_parameter(
+                "region",
+                "the container is in another region; name that one, or leave it out if the store is set up for it",
             )
             .because(container),
             StoreError::Denied(cause) => Self::new(

@@ -20,7 +20,7 @@ const SANDBOX: HeaderValue =
 pub fn of_file(row: &FileRow) -> HeaderMap {
     let media_type = MediaType::parse(&row.mimetype).unwrap_or_else(|_| MediaType::octet_stream());
     let mut headers = of_content(&media_type, &row.filename);
-    headers.insert(header::ETAG, text(&format!("\"{}\"", &hex::encode(row.sha256)[..32])));
+    headers.insert(header::ETAG, text(&format!("\"{}\"", &hex::encode(row.etag)[..32])));
     headers.insert(header::LAST_MODIFIED, text(&httpdate::fmt_http_date(modified(row))));
     headers
 }

@@ -6,12 +6,13 @@ pub mod connection;
 pub mod context;
 pub mod cors;
 pub mod error;
+mod exchanges;
 pub mod headers;
 pub mod routes;
+mod watched;
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,11 +22,12 @@ use std::{
 
 pub use body::{BodyError, RequestBody, ResponseBody};
 pub use error::{ApiError, ErrorFormat};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use stowage_core::query::Query;
 
 use self::{
+    connection::Peer,
     context::RequestContext,
     cors::CrossOrigin,
     routes::{HostRole, Operation, Resolved},
@@ -47,24 +49,27 @@ pub const FILE_CHANGED: &str = "file_changed";
 /// Answers one request. Sets `still_sending` when the client may be sending a body that nobody will read.
 pub async fn answer(
     server: Arc<Server>,
-    peer: SocketAddr,
+    peer: Peer,
     request: Request<Incoming>,
     still_sending: &AtomicBool,
 ) -> Response<ResponseBody> {
     let started = Instant::now();
     let _live = server.metrics.request();
     let request_id = request_id();
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
+    name_host(&mut parts);
     let body = RequestBody::new(incoming, &server.config.limits);
     let method = parts.method.clone();
     let path = parts.uri.path().to_owned();
+    // HTTP/2 ends one exchange without ending the connection.
+    let shares_connection = parts.version == Version::HTTP_2;
     let waits_for_continue = parts.headers.contains_key(header::EXPECT);
 
     let (operation, mut response, cross_origin) = dispatch(&server, peer, parts, body.clone(), &request_id).await;
 
     let status = response.status();
     finish(response.headers_mut(), &request_id, &cross_origin);
-    if status.is_client_error() || status.is_server_error() {
+    if !shares_connection && (status.is_client_error() || status.is_server_error()) {
         let unread = settle_body(body, waits_for_continue, response.headers_mut()).await;
         still_sending.store(unread, Ordering::Relaxed);
     }
@@ -73,10 +78,20 @@ pub async fn answer(
     if server.config.log.access {
         tracing::info!(
             target: "stowage::access",
-            id = request_id, %peer, %method, path = &*redacted(&path), status = status.as_u16(), ms = elapsed.as_millis() as u64,
+            id = request_id, peer = %peer.address, %method, path = &*redacted(&path), status = status.as_u16(), ms = elapsed.as_millis() as u64,
         );
     }
     response
+}
+
+/// HTTP/2 names the host beside the headers; from here on it stands where HTTP/1 has it.
+fn name_host(parts: &mut http::request::Parts) {
+    if !parts.headers.contains_key(header::HOST)
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
 }
 
 /// The headers that every answer has.
@@ -111,14 +126,16 @@ async fn settle_body(body: RequestBody, waits_for_continue: bool, headers: &mut 
 /// Finds the route and runs its handler within the limits of the server.
 async fn dispatch(
     server: &Arc<Server>,
-    peer: SocketAddr,
+    peer: Peer,
     parts: http::request::Parts,
     body: RequestBody,
     request_id: &str,
 ) -> (Option<Operation>, Response<ResponseBody>, CrossOrigin) {
     if parts.method == Method::OPTIONS {
-        return (None, cors::preflight(), CrossOrigin::Open);
+        return (None, preflight(server, parts.uri.path()), CrossOrigin::Open);
     }
+    let mut parts = parts;
+    parts.method = api::tus::method_of(&parts);
     let refuse = |error: ApiError| (None, error.into_response(ErrorFormat::Json), CrossOrigin::Open);
     if let Err(error) = check_size(server, &parts) {
         return refuse(error);
@@ -150,6 +167,14 @@ async fn dispatch(
     (Some(route.operation), response, context.cross_origin())
 }
 
+fn preflight(server: &Server, path: &str) -> Response<ResponseBody> {
+    let mut response = cors::preflight();
+    if api::tus::is_ours(path) {
+        api::tus::announce(server, response.headers_mut());
+    }
+    response
+}
+
 /// A file that is replaced while it is being opened is opened once more.
 async fn handle_again(context: &mut RequestContext, body: RequestBody) -> api::Answer {
     match handle(context, body.clone()).await {
@@ -166,6 +191,16 @@ async fn handle(context: &mut RequestContext, body: RequestBody) -> api::Answer 
         Operation::ReadMetadata => api::metadata::read_metadata(context).await,
         Operation::OverwriteFile => api::write::overwrite_file(context, body).await,
         Operation::DeleteFile => api::remove::delete_file(context, body).await,
+        Operation::Prefetch => api::prefetch::prefetch(context, body).await,
+        Operation::StartUpload => api::multipart::start(context, body).await,
+        Operation::AnnouncePart => api::multipart::announce_part(context, body).await,
+        Operation::ReceivePart => api::multipart::receive_part(context, body).await,
+        Operation::CommitPart => api::multipart::commit_part(context, body).await,
+        Operation::CompleteUpload => api::multipart::complete(context, body).await,
+        Operation::CreateResumable => api::tus::create(context, body).await,
+        Operation::ReadResumable => api::tus::read(context, body).await,
+        Operation::AppendResumable => api::tus::append(context, body).await,
+        Operation::CancelResumable => api::tus::cancel(context, body).await,
         Operation::Process => api::process::process(context, body).await,
         Operation::Deliver => api::deliver::deliver(context).await,
         Operation::Health => api::operations::health().await,
@@ -175,7 +210,8 @@ async fn handle(context: &mut RequestContext, body: RequestBody) -> api::Answer 
     }
 }
 
-fn report(context: &RequestContext, error: ApiError) -> Response<ResponseBody> {
+/// Logs an error and writes its answer.
+pub(crate) fn report(context: &RequestContext, error: ApiError) -> Response<ResponseBody> {
     let cause = error.cause.as_deref().unwrap_or_default();
     if error.status.is_server_error() {
         tracing::error!(id = context.request_id, code = error.code, cause, "{}", error.message);

@@ -20,6 +20,26 @@ pub enum Operation {
     OverwriteFile,
     /// Delete a file (spec 02 §6).
     DeleteFile,
+    /// Tell a picker what it may offer (spec 01 §8).
+    Prefetch,
+    /// Begin an upload in parts (spec 03 §3).
+    StartUpload,
+    /// Ask where a part goes (spec 03 §4).
+    AnnouncePart,
+    /// Take the bytes of a part (spec 03 §5).
+    ReceivePart,
+    /// The chunks of a part are all there (spec 03 §6).
+    CommitPart,
+    /// Put the parts together (spec 03 §7).
+    CompleteUpload,
+    /// Begin a resumable upload (tus 1.0, IETF draft).
+    CreateResumable,
+    /// Tell how far a resumable upload is.
+    ReadResumable,
+    /// Append to a resumable upload.
+    AppendResumable,
+    /// Throw a resumable upload away.
+    CancelResumable,
     /// Run a task list given as JSON (spec 01 §5).
     Process,
     /// The delivery grammar (spec 02 §3).
@@ -39,10 +59,15 @@ pub enum Operation {
 pub enum Needs {
     /// None: it touches no app.
     Nothing,
+    /// None: it touches no file. A policy that is given must be valid.
+    IfGiven,
     /// A policy with one of the calls, when the app has security switched on.
     WhenSecured(&'static [Call]),
     /// A policy with one of the calls, or HTTP Basic, always.
     Always(&'static [Call]),
+    /// The id of an upload, which nobody can guess and which was given to whoever was allowed to begin it (spec 03 §11). A policy that is
+    /// given must be valid, except that it may have expired since.
+    Upload(&'static [Call]),
     /// As [`Needs::WhenSecured`], with the calls that the tasks of the request demand ([`calls_of_task`]).
     ByTask,
 }
@@ -62,6 +87,9 @@ pub struct Route {
     pub errors: ErrorFormat,
 }
 
+/// Either suffices for uploads (spec 04 §5).
+const PICK: &[Call] = &[Call::Pick, Call::Store];
+
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
 const fn route(
@@ -76,8 +104,8 @@ const fn route(
 
 /// Every route but delivery.
 pub const ROUTES: &[Route] = {
-    use ErrorFormat::{Json, Text};
-    use Needs::{Always, ByTask, Nothing, WhenSecured};
+    use ErrorFormat::{Json, Text, Xml};
+    use Needs::{Always, ByTask, IfGiven, Nothing, Upload, WhenSecured};
     use Operation::*;
     &[
         route(StoreFile, &[Method::POST], "/api/store", WhenSecured(&[Call::Store]), Text),
@@ -96,6 +124,16 @@ pub const ROUTES: &[Route] = {
         ),
         route(DeleteFile, &[Method::DELETE], "/api/file/{handle}", Always(&[Call::Remove]), Text),
         route(ReadMetadata, READ, "/file/{handle}/metadata", WhenSecured(&[Call::Stat]), Json),
+        route(Prefetch, &[Method::GET, Method::POST], "/prefetch", IfGiven, Json),
+        route(StartUpload, &[Method::POST], "/multipart/start", WhenSecured(PICK), Json),
+        route(AnnouncePart, &[Method::POST], "/multipart/upload", Upload(PICK), Json),
+        route(CommitPart, &[Method::POST], "/multipart/commit", Upload(PICK), Json),
+        route(CompleteUpload, &[Method::POST], "/multipart/complete", Upload(PICK), Json),
+        route(ReceivePart, &[Method::PUT], "/multipart/part/{upload}/{part}", Upload(&[]), Xml),
+        route(CreateResumable, &[Method::POST, Method::PUT], "/tus", WhenSecured(PICK), Json),
+        route(ReadResumable, READ, "/tus/{upload}", Upload(PICK), Json),
+        route(AppendResumable, &[Method::PATCH], "/tus/{upload}", Upload(PICK), Json),
+        route(CancelResumable, &[Method::DELETE], "/tus/{upload}", Upload(PICK), Json),
         route(Process, &[Method::POST], "/process", ByTask, Json),
         route(Health, READ, "/healthz", Nothing, Json),
         route(Ready, READ, "/readyz", Nothing, Json),
@@ -253,6 +291,7 @@ mod tests {
                 Operation::Health | Operation::Ready | Operation::Metrics | Operation::OpenApi
             );
             assert_eq!(route.needs == Needs::Nothing, operational, "{route:?}");
+            assert_eq!(route.needs == Needs::IfGiven, route.operation == Operation::Prefetch, "{route:?}");
             if let Needs::WhenSecured(calls) | Needs::Always(calls) = route.needs {
                 assert!(!calls.is_empty(), "{route:?}");
             }

@@ -1,6 +1,10 @@
 //! Storage aliases `src://NAME/path` (spec 02 §3.4): objects of the app's own stores that never passed through Stowage.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -20,8 +24,14 @@ pub struct AliasedObject {
     id: ObjectId,
     /// What the provider knows of it.
     pub stat: ObjectStat,
-    /// Last segment of the path.
+    /// Key inside its container.
+    pub key: String,
+    /// Last segment of the key.
     pub filename: String,
+    /// As the provider tells, else as the name says.
+    pub media_type: MediaType,
+    /// When the content last changed, whole seconds, where the provider tells it.
+    pub modified: Option<SystemTime>,
     /// Headers of every answer that carries its content.
     pub headers: HeaderMap,
 }
@@ -69,20 +79,26 @@ pub async fn find(context: &RequestContext, app: &App, path: &str) -> Result<Ali
         StoreError::NotFound => ApiError::file_not_found(),
         other => other.into(),
     })?;
-    let filename = path.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-    let headers = answer_headers(&stat, &filename);
-    Ok(AliasedObject { store, id, stat, filename, headers })
+    let key = path.as_str().to_owned();
+    let filename = key.rsplit('/').next().unwrap_or_default().to_owned();
+    let media_type = naming::declared(stat.media_type.as_deref())
+        .or_else(|| MediaType::from_filename(&filename))
+        .unwrap_or_else(MediaType::octet_stream);
+    let modified = stat.modified.and_then(whole_seconds);
+    let mut headers = headers::of_content(&media_type, &filename);
+    headers.extend(stat.etag.as_deref().and_then(entity_tag).map(|tag| (header::ETAG, tag)));
+    headers.extend(modified.and_then(http_date).map(|date| (header::LAST_MODIFIED, date)));
+    Ok(AliasedObject { store, id, stat, key, filename, media_type, modified, headers })
 }
 
-fn answer_headers(stat: &ObjectStat, filename: &str) -> HeaderMap {
-    let media_type = naming::declared(stat.media_type.as_deref())
-        .or_else(|| MediaType::from_filename(filename))
-        .unwrap_or_else(MediaType::octet_stream);
-    let mut answer_headers = headers::of_content(&media_type, filename);
-    if let Some(tag) = stat.etag.as_deref().and_then(entity_tag) {
-        answer_headers.insert(header::ETAG, tag);
-    }
-    answer_headers
+/// As HTTP's dates are; it has none before 1970.
+fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+fn http_date(time: SystemTime) -> Option<HeaderValue> {
+    HeaderValue::from_str(&httpdate::fmt_http_date(time)).ok()
 }
 
 /// Providers write their tags with quotes and without; one that HTTP has no way to write is left out.

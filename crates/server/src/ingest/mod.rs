@@ -10,13 +10,14 @@ pub mod hash;
 pub mod multipart;
 pub mod naming;
 pub mod remote;
+mod reservation;
 
 use std::{sync::Arc, time::SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::BoxStream};
 use http::StatusCode;
-use stowage_catalogue::{App, Catalogue, CatalogueError, FileRow, NewContent};
+use stowage_catalogue::{App, CatalogueError, FileRow, NewContent, StoreId};
 use stowage_core::{
     disposition::{self, Disposition},
     handle::Handle,
@@ -24,14 +25,16 @@ use stowage_core::{
     media_type::MediaType,
     options::StoreOptions,
 };
-use stowage_store::{BlobWriter, ObjectId, ObjectKey, ObjectMeta};
+use stowage_store::{BlobStore, BlobWriter, ObjectId, ObjectKey, ObjectMeta};
 
 use crate::{
     http::{ApiError, BodyError, authorise::Authority},
-    ingest::hash::{ContentHasher, Digests},
-    object_locks::ObjectGuard,
+    ingest::{
+        hash::{ContentHasher, Digests},
+        reservation::{Reservation, commit, reserve},
+    },
     state::Server,
-    stores::{OpenStore, Target},
+    stores::Target,
 };
 
 /// Content on its way in.
@@ -86,7 +89,18 @@ impl SizeLimits {
         Self { minimum: minimum.unwrap_or(0), maximum, policy_maximum }
     }
 
-    fn check_at_most(&self, size: u64) -> Result<(), ApiError> {
+    /// Fewest bytes.
+    pub fn least(&self) -> u64 {
+        self.minimum
+    }
+
+    /// Most bytes.
+    pub fn most(&self) -> u64 {
+        self.maximum.min(self.policy_maximum.unwrap_or(u64::MAX))
+    }
+
+    /// Refuses more bytes than allowed, saying by whom.
+    pub fn check_at_most(&self, size: u64) -> Result<(), ApiError> {
         if let Some(limit) = self.policy_maximum.filter(|limit| size > *limit) {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -97,7 +111,8 @@ impl SizeLimits {
         if size > self.maximum { Err(ApiError::too_large(self.maximum)) } else { Ok(()) }
     }
 
-    fn check_at_least(&self, size: u64) -> Result<(), ApiError> {
+    /// Refuses fewer bytes than the policy demands.
+    pub fn check_at_least(&self, size: u64) -> Result<(), ApiError> {
         if size >= self.minimum {
             return Ok(());
         }
@@ -115,33 +130,6 @@ struct Received {
     digests: Digests,
     size: u64,
     reservation: Option<Reservation>,
-}
-
-/// The claim on an object name of a remote store, until its row is committed.
-struct Reservation {
-    catalogue: Catalogue,
-    /// The intent to be withdrawn if nothing is written after all.
-    abandoned: Option<i64>,
-    _guard: ObjectGuard,
-}
-
-impl Reservation {
-    /// The object is about to be written: from now on the intent goes with the row, or stays for the next start to look into.
-    fn redeem(reservation: &mut Option<Self>) -> Option<i64> {
-        reservation.as_mut()?.abandoned.take()
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        let Some(intent) = self.abandoned.take() else { return };
-        let catalogue = self.catalogue.clone();
-        tokio::spawn(async move {
-            if let Err(error) = catalogue.drop_intent(intent).await {
-                tracing::warn!(%error, "an abandoned intent stays until the next start");
-            }
-        });
-    }
 }
 
 /// Stores an upload as a new file; durable when it returns.
@@ -172,29 +160,32 @@ pub async fn store_file(
         disposition: Some(inline(filename.as_str())),
         user_metadata: provenance(&handle),
     };
-    let received = receive(server, &target.store, &key, &meta, head, &mut upload, limits).await?;
+    let Target { store, location, region, .. } = target;
+    let driver = store.driver_in(region.as_deref())?;
+    let destination = Destination { store: store.id, region: region.as_deref(), driver: &*driver, key: &key };
+    let received = receive(server, destination, &meta, head, &mut upload, limits).await?;
 
     let now = unix_millis();
-    let (store, location) = (target.store, target.location);
     let finish = {
         let server = server.clone();
         let app = app.id;
         async move {
             let Received { writer, digests, size, mut reservation } = received;
-            let intent = Reservation::redeem(&mut reservation);
-            let object = writer.commit().await?;
+            let (object, intent) = commit(&server, writer, &mut reservation).await?;
             let row = FileRow {
                 handle,
                 app,
                 store: store.id,
                 location,
                 container: key.container().as_str().to_owned(),
+                region,
                 key: key.key().to_owned(),
                 object: object.as_str().to_owned(),
                 filename: filename.as_str().to_owned(),
                 mimetype: media_type.as_str().to_owned(),
                 size,
-                sha256: digests.sha256,
+                etag: digests.sha256,
+                sha256: Some(digests.sha256),
                 digests: digests.others(),
                 dimensions: None,
                 uploaded: now,
@@ -205,7 +196,7 @@ pub async fn store_file(
                 access: meta.access,
             };
             if let Err(error) = server.catalogue.commit_file(row.clone(), intent).await {
-                discard(&store, &object, &error).await;
+                discard(&*driver, &object, &error).await;
                 return Err(error.into());
             }
             if key.is_exact() {
@@ -237,26 +228,28 @@ pub async fn overwrite_file(
     check_type(app, &meta.media_type, &head.bytes)?;
     let container = ContainerName::parse(&row.container).map_err(ApiError::internal)?;
     let key = ObjectKey::existing(container, row.key.clone());
-    let received = receive(server, &store, &key, &meta, head, &mut upload, limits).await?;
+    let driver = store.driver_in(row.region.as_deref())?;
+    let destination = Destination { store: store.id, region: row.region.as_deref(), driver: &*driver, key: &key };
+    let received = receive(server, destination, &meta, head, &mut upload, limits).await?;
 
     let finish = {
         let server = server.clone();
         let row = row.clone();
         async move {
             let Received { writer, digests, size, mut reservation } = received;
-            let intent = Reservation::redeem(&mut reservation);
-            let object = writer.commit().await?;
+            let (object, intent) = commit(&server, writer, &mut reservation).await?;
             let content = NewContent {
                 object: object.as_str().to_owned(),
                 size,
-                sha256: digests.sha256,
+                etag: digests.sha256,
+                sha256: Some(digests.sha256),
                 digests: digests.others(),
                 mimetype: mimetype.map(|media_type| media_type.as_str().to_owned()),
                 modified: unix_millis(),
             };
             let replaced = server.catalogue.replace_content(&row, content, intent).await;
             if let Err(error) = &replaced {
-                discard(&store, &object, error).await;
+                discard(&*driver, &object, error).await;
             }
             server.files_changed();
             server.wake_collector();
@@ -299,10 +292,10 @@ where
 
 /// Removes an object whose row was certainly not committed. After an unclear failure the next start decides: by the sweep of the
 /// local store, or by the intent where the name may belong to an older row.
-async fn discard(store: &OpenStore, object: &ObjectId, error: &CatalogueError) {
+async fn discard(driver: &dyn BlobStore, object: &ObjectId, error: &CatalogueError) {
     let certain = matches!(error, CatalogueError::Full | CatalogueError::NotFound);
-    let disposable = certain && store.driver.capabilities().versions;
-    if disposable && let Err(error) = store.driver.delete(object).await {
+    let disposable = certain && driver.capabilities().versions;
+    if disposable && let Err(error) = driver.delete(object).await {
         tracing::warn!(%error, "an object without a row stays until the next start");
     }
 }
@@ -343,7 +336,8 @@ async fn read_head(upload: &mut Upload, limits: SizeLimits) -> Result<Head, ApiE
     Ok(Head { bytes: gathered.freeze(), complete })
 }
 
-fn check_type(app: &App, media_type: &MediaType, head: &[u8]) -> Result<(), ApiError> {
+/// Refuses a type that the app does not accept, whoever says so: the sender or the first bytes.
+pub fn check_type(app: &App, media_type: &MediaType, head: &[u8]) -> Result<(), ApiError> {
     if app.settings.allowed_mime_types.is_empty() {
         return Ok(());
     }
@@ -361,20 +355,29 @@ fn check_type(app: &App, media_type: &MediaType, head: &[u8]) -> Result<(), ApiE
     Ok(())
 }
 
+/// Where the bytes of one upload go.
+#[derive(Clone, Copy)]
+struct Destination<'a> {
+    store: StoreId,
+    region: Option<&'a str>,
+    driver: &'a dyn BlobStore,
+    key: &'a ObjectKey,
+}
+
 async fn receive(
     server: &Server,
-    store: &OpenStore,
-    key: &ObjectKey,
+    destination: Destination<'_>,
     meta: &ObjectMeta,
     head: Head,
     upload: &mut Upload,
     limits: SizeLimits,
 ) -> Result<Received, ApiError> {
-    let reservation = match store.driver.planned_id(key) {
-        Some(object) => Some(reserve(server, store, &object).await?),
+    let Destination { driver, key, .. } = destination;
+    let reservation = match driver.planned_id(key) {
+        Some(object) => Some(reserve(server, destination, &object).await?),
         None => None,
     };
-    let mut writer = store.driver.create(key, meta).await?;
+    let mut writer = driver.create(key, meta).await?;
     match copy(&mut *writer, head, upload, limits).await {
         Ok((digests, size)) => Ok(Received { writer, digests, size, reservation }),
         Err(error) => {
@@ -382,12 +385,6 @@ async fn receive(
             Err(error)
         }
     }
-}
-
-async fn reserve(server: &Server, store: &OpenStore, object: &ObjectId) -> Result<Reservation, ApiError> {
-    let guard = server.object_locks.lock(store.id, object.as_str()).await;
-    let intent = server.catalogue.add_intent(store.id, object.as_str()).await?;
-    Ok(Reservation { catalogue: server.catalogue.clone(), abandoned: Some(intent), _guard: guard })
 }
 
 async fn copy(

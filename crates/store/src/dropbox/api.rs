@@ -36,6 +36,8 @@ pub(super) struct File {
     pub(super) rev: String,
     pub(super) content_hash: Option<String>,
     pub(super) path_display: Option<String>,
+    /// When Dropbox got it, RFC 3339.
+    pub(super) server_modified: Option<String>,
 }
 
 /// A page of a folder.

@@ -83,6 +83,14 @@ impl ObjectDirectory {
         Ok(rustix::fs::openat(shard, &*name.file, flags, FILE_MODE)?.into())
     }
 
+    /// Makes a file an object: gives it a second name, and opens it. It must be a regular file of this file system.
+    pub(super) fn link(&self, staged: &Path, name: &ObjectName) -> io::Result<File> {
+        let (file, _) = regular(rustix::fs::openat(CWD, staged, READ_FLAGS, Mode::empty())?)?;
+        let shard = self.shard_for_writing(name.shard)?;
+        rustix::fs::linkat(CWD, staged, shard, &*name.file, AtFlags::empty())?;
+        Ok(file)
+    }
+
     /// Makes the entry of a created object durable.
     pub(super) fn sync_entry(&self, name: &ObjectName) -> io::Result<()> {
         let shard = self.shard_for_writing(name.shard)?;

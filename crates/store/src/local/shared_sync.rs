@@ -7,7 +7,7 @@ use std::{
 
 /// Lets concurrent callers share a sync: one that begins after a caller came serves that caller.
 #[derive(Default)]
-pub(super) struct SharedSync {
+pub struct SharedSync {
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -24,7 +24,7 @@ struct State {
 
 impl SharedSync {
     /// Returns once a whole `sync`, of this caller or of another, has run since the call. Blocking.
-    pub(super) fn run(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    pub fn run(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let needed = state.begun + 1;
         while state.running {

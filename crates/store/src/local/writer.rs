@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, IoSlice, Write},
     num::NonZeroU64,
+    path::Path,
     sync::Arc,
 };
 
@@ -132,7 +133,7 @@ impl Batch {
 }
 
 /// A file without an owner yet: dropping it removes it.
-struct PartialFile {
+pub(super) struct PartialFile {
     directory: Arc<ObjectDirectory>,
     name: ObjectName,
     file: File,
@@ -145,6 +146,13 @@ impl PartialFile {
     fn create(directory: Arc<ObjectDirectory>, generation: u64) -> io::Result<Self> {
         let name = directory.new_name(generation);
         Ok(Self { file: directory.create(&name)?, directory, name, written: 0, written_back: 0, kept: false })
+    }
+
+    /// Begins with a file that somebody else has written. Its own name stays.
+    pub(super) fn adopt(directory: Arc<ObjectDirectory>, generation: u64, staged: &Path) -> io::Result<Self> {
+        let name = directory.new_name(generation);
+        let file = directory.link(staged, &name)?;
+        Ok(Self { file, directory, name, written: 0, written_back: 0, kept: false })
     }
 
     fn write(&mut self, pieces: &[Bytes]) -> io::Result<()> {
@@ -176,12 +184,12 @@ impl PartialFile {
         }
     }
 
-    fn sync(&self) -> io::Result<()> {
+    pub(super) fn sync(&self) -> io::Result<()> {
         rustix::fs::fdatasync(&self.file)?;
         self.directory.sync_entry(&self.name)
     }
 
-    fn keep(mut self) -> ObjectId {
+    pub(super) fn keep(mut self) -> ObjectId {
         self.kept = true;
         ObjectId::from_catalogue(self.name.to_string())
     }

@@ -4,7 +4,7 @@
 mod config;
 mod page;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, Request, Response, header};
 use opendal::{Buffer, Error, HttpBody, Operator, services::Azblob};
@@ -15,6 +15,7 @@ use reqsign_core::{Context, Signer, time::Timestamp};
 use stowage_core::location::Access;
 
 use super::{
+    parts::{Blocks, Clients, PartProtocol, Wire},
     provider::{Facts, Provider},
     transport::{Note, other},
 };
@@ -26,7 +27,7 @@ const DISPOSITION: &str = "x-ms-blob-content-disposition";
 const WITH_KEY: Facts = Facts {
     name: "Azure",
     // Azure opens whole containers to the public, not single objects.
-    capabilities: Capabilities { public_access: false, list: true, presign: true, versions: false },
+    capabilities: Capabilities { public_access: false, list: true, presign: true, versions: false, adopts: false },
     parts: 50_000,
     etag_is_md5: false,
     // A copy may still be pending when Azure answers, and becomes readable later.
@@ -109,6 +110,11 @@ impl Provider for Azure {
         Operator::new(Azblob::default().endpoint(&self.endpoint).container(container).skip_signature())
     }
 
+    fn parts(&self, clients: &Clients) -> Arc<dyn PartProtocol> {
+        let wire = Wire::new(clients, self.signer.clone(), WITH_KEY.etag_is_md5);
+        Arc::new(Blocks::new(wire, self.endpoint.clone(), list_headers))
+    }
+
     async fn finish(&self, request: Request<Buffer>, note: &Note) -> Result<Request<Buffer>, Error> {
         let (mut parts, body) = request.into_parts();
         let query = parts.uri.query().unwrap_or_default();
@@ -148,10 +154,17 @@ impl Provider for Azure {
 }
 
 fn put_headers(meta: &ObjectMeta) -> Vec<(String, String)> {
-    let mut headers = vec![
-        ("x-ms-blob-type".to_owned(), "BlockBlob".to_owned()),
-        (header::CONTENT_TYPE.to_string(), meta.media_type.as_str().to_owned()),
-    ];
+    let kind = ("x-ms-blob-type".to_owned(), "BlockBlob".to_owned());
+    [kind].into_iter().chain(fact_headers(header::CONTENT_TYPE.as_str(), meta)).collect()
+}
+
+/// For an object made of blocks: the request's own content is the list of them.
+fn list_headers(meta: &ObjectMeta) -> Vec<(String, String)> {
+    fact_headers("x-ms-blob-content-type", meta)
+}
+
+fn fact_headers(media_type: &str, meta: &ObjectMeta) -> Vec<(String, String)> {
+    let mut headers = vec![(media_type.to_owned(), meta.media_type.as_str().to_owned())];
     headers.extend(meta.disposition.iter().map(|text| (DISPOSITION.to_owned(), text.clone())));
     let metadata = super::metadata(&WITH_KEY, meta);
     headers.extend(metadata.into_iter().map(|(name, value)| (format!("x-ms-meta-{name}"), value)));

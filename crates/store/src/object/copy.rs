@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use opendal::Metadata;
 use stowage_core::location::Access;
 
-use super::{ObjectStore, failure, id, metadata};
+use super::{ObjectStore, failure, id, metadata, parts::MARK};
 use crate::{Blob, BlobStore, ObjectId, ObjectKey, ObjectMeta, StoreError};
 
 /// Most bytes that S3 copies in one request.
@@ -38,6 +38,7 @@ pub(super) async fn copy(
 
 fn has_facts(store: &ObjectStore, known: &Metadata, meta: &ObjectMeta) -> bool {
     let kept = known.user_metadata().into_iter().flatten();
+    let kept = kept.filter(|(name, _)| *name != MARK);
     let kept: HashMap<_, _> = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     known.content_type() == Some(meta.media_type.as_str())
         && known.content_disposition() == meta.disposition.as_deref()

@@ -13,41 +13,63 @@ pub(super) fn failure(container: &str, error: Error) -> StoreError {
         return StoreError::Corrupt(error.message().to_owned());
     }
     let text = without_signatures(&error.to_string());
-    match error_code(error.message()) {
-        "AccessControlListNotSupported" => return no_public_access(container),
+    if let Some(known) = coded(container, error_code(error.message()), &text) {
+        return known;
+    }
+    match (error.kind(), status(&text)) {
+        (ErrorKind::NotFound, _) => StoreError::NotFound,
+        (ErrorKind::PermissionDenied, _) => StoreError::Denied(text),
+        (ErrorKind::RateLimited, _) => StoreError::Throttled(text),
+        (ErrorKind::Unsupported, _) => StoreError::Unsupported(text),
+        // The answer to a HEAD request has no code.
+        (_, Some(301)) => StoreError::WrongRegion(container.to_owned()),
+        (_, Some(status)) => of_status(status, text),
+        // Refused, cut off or timed out: the cause is an error of the HTTP client.
+        (_, None) if error.source().is_some() => StoreError::Unavailable(text),
+        _ => StoreError::Other(text),
+    }
+}
+
+/// What the provider's own name for the failure means; `None`: the status decides.
+pub(super) fn coded(container: &str, code: &str, text: &str) -> Option<StoreError> {
+    let own = || text.to_owned();
+    Some(match code {
+        "AccessControlListNotSupported" => no_public_access(container),
         // Google answers with prose only: uniform access of a bucket, and the prevention of public access.
         _ if text.contains("uniform bucket-level access") || text.contains("public access prevention") => {
-            return no_public_access(container);
+            no_public_access(container)
         }
-        "NoSuchBucket" | "ContainerNotFound" => return StoreError::MissingContainer(container.to_owned()),
-        _ if text.contains("The specified bucket does not exist") => {
-            return StoreError::MissingContainer(container.to_owned());
+        "NoSuchBucket" | "ContainerNotFound" => StoreError::MissingContainer(container.to_owned()),
+        _ if text.contains("The specified bucket does not exist") => StoreError::MissingContainer(container.to_owned()),
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            StoreError::WrongRegion(container.to_owned())
         }
-        "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" => return StoreError::Full,
-        "BadDigest" | "Md5Mismatch" | "InvalidMd5" => return StoreError::Corrupt(text),
+        "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" => StoreError::Full,
+        "BadDigest" | "Md5Mismatch" | "InvalidMd5" => StoreError::Corrupt(own()),
         "SlowDown"
         | "RequestLimitExceeded"
         | "TooManyRequests"
         | "ServerBusy"
         | "rateLimitExceeded"
-        | "userRateLimitExceeded" => return StoreError::Throttled(text),
+        | "userRateLimitExceeded" => StoreError::Throttled(own()),
         // A completed multipart upload answers 200 and may then tell of these.
         "InternalError" | "ServiceUnavailable" | "OperationAborted" | "OperationTimedOut" | "ContainerBeingDeleted" => {
-            return StoreError::Unavailable(text);
+            StoreError::Unavailable(own())
         }
         // Google's answer to a key that was revoked.
-        _ if text.contains("invalid_grant") => return StoreError::Denied(text),
-        _ => {}
-    }
-    match (error.kind(), status(&text)) {
-        (ErrorKind::NotFound, _) => StoreError::NotFound,
-        (ErrorKind::PermissionDenied, _) | (_, Some(401)) => StoreError::Denied(text),
-        (ErrorKind::RateLimited, _) | (_, Some(429)) => StoreError::Throttled(text),
-        (_, Some(507)) => StoreError::Full,
-        (_, Some(408 | 499 | 500..)) => StoreError::Unavailable(text),
-        (ErrorKind::Unsupported, _) => StoreError::Unsupported(text),
-        // Refused, cut off or timed out: the cause is an error of the HTTP client.
-        (_, None) if error.source().is_some() => StoreError::Unavailable(text),
+        _ if text.contains("invalid_grant") => StoreError::Denied(own()),
+        _ => return None,
+    })
+}
+
+/// What the status of an answer means that is no success.
+pub(super) fn of_status(status: u16, text: String) -> StoreError {
+    match status {
+        401 | 403 => StoreError::Denied(text),
+        404 => StoreError::NotFound,
+        429 => StoreError::Throttled(text),
+        507 => StoreError::Full,
+        408 | 499 | 500.. => StoreError::Unavailable(text),
         _ => StoreError::Other(text),
     }
 }
@@ -70,7 +92,7 @@ fn no_public_access(container: &str) -> StoreError {
 }
 
 /// Takes the signatures out of URLs: that of an Azure SAS token opens the store to everybody who reads the log.
-fn without_signatures(text: &str) -> String {
+pub(super) fn without_signatures(text: &str) -> String {
     let mut parts = text.split("sig=");
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -1,24 +1,30 @@
 //! Google Cloud Storage.
 
+use std::{sync::Arc, time::Duration};
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, header, request};
 use opendal::{Buffer, Error, Operator, services::Gcs};
+use reqsign_core::{Context, HttpSend, Signer};
+use reqsign_google::{RequestSigner, StaticCredentialProvider};
+use reqwest::Client;
 use stowage_core::location::Access;
 
 use super::{
+    parts::{Clients, Dialect, Multipart, PartProtocol, Sign, Wire},
     provider::{Facts, Provider, is_bucket_name},
     transport::{Note, other},
 };
 use crate::{
-    Capabilities,
-    http_client::{check_base_url, encode_path},
+    Capabilities, StoreError,
+    http_client::{self, check_base_url, encode_path},
     secret::Secret,
 };
 
 const SIGNED: Facts = Facts {
     name: "Google Cloud Storage",
-    capabilities: Capabilities { public_access: true, list: true, presign: true, versions: false },
+    capabilities: Capabilities { public_access: true, list: true, presign: true, versions: false, adopts: false },
     parts: 10_000,
     // Its answers tell the MD5 in `x-goog-hash` and in the object's description.
     etag_is_md5: false,
@@ -27,6 +33,11 @@ const SIGNED: Facts = Facts {
 };
 /// Without a key nothing can be signed.
 const ANONYMOUS: Facts = Facts { capabilities: Capabilities { presign: false, ..SIGNED.capabilities }, ..SIGNED };
+
+const ENDPOINT: &str = "https://storage.googleapis.com";
+const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+/// A token and what is told with it.
+const LONGEST_TOKEN: usize = 64 << 10;
 
 /// Connection settings of a Google Cloud Storage; kept sealed in the catalogue. Debug masks the secret.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -121,9 +132,56 @@ impl Provider for GcsConfig {
         }
     }
 
+    fn parts(&self, clients: &Clients) -> Arc<dyn PartProtocol> {
+        let wire = match &self.service_account {
+            Some(account) => {
+                let context = Context::new().with_http_send(TokenRequests(clients.asking.clone()));
+                let credentials = StaticCredentialProvider::new(account.reveal()).with_scope(SCOPE);
+                let signer = Signer::new(context, credentials, RequestSigner::new("storage").with_scope(SCOPE));
+                Wire::new(clients, signer, SIGNED.etag_is_md5)
+            }
+            None => Wire::new(clients, Unsigned, ANONYMOUS.etag_is_md5),
+        };
+        let dialect = Dialect {
+            endpoint: self.endpoint.as_deref().unwrap_or(ENDPOINT).trim_end_matches('/').to_owned(),
+            virtual_host_style: false,
+            prefix: "x-goog-",
+            headers: Vec::new(),
+            presign: self.facts().capabilities.presign,
+        };
+        Arc::new(Multipart::new(wire, dialect))
+    }
+
     /// opendal puts it into the URL as it is.
     fn presign_path(&self, key: &str) -> String {
         encode_path(key)
+    }
+}
+
+/// For emulators.
+struct Unsigned;
+
+#[async_trait::async_trait]
+impl Sign for Unsigned {
+    async fn sign(&self, _head: &mut request::Parts, _valid_for: Option<Duration>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// How the signer asks for access tokens.
+#[derive(Debug)]
+struct TokenRequests(Client);
+
+impl HttpSend for TokenRequests {
+    async fn http_send(&self, request: Request<Bytes>) -> reqsign_core::Result<http::Response<Bytes>> {
+        let unexpected = |error: StoreError| reqsign_core::Error::unexpected(error.to_string());
+        let request = reqwest::Request::try_from(request).map_err(http_client::unreachable).map_err(unexpected)?;
+        let response = self.0.execute(request).await.map_err(http_client::unreachable).map_err(unexpected)?;
+        let status = response.status();
+        let body = http_client::body(response, LONGEST_TOKEN).await.map_err(unexpected)?;
+        let mut answer = http::Response::new(Bytes::from(body));
+        *answer.status_mut() = status;
+        Ok(answer)
     }
 }
 

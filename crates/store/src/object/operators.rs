@@ -11,6 +11,7 @@ use opendal_http_transport_reqwest::ReqwestTransport;
 use stowage_core::location::Access;
 
 use super::{
+    parts::{Clients, PartProtocol},
     provider::Provider,
     transport::{Note, Transport},
 };
@@ -19,19 +20,32 @@ use crate::http_client;
 pub(super) struct Operators {
     provider: Arc<dyn Provider>,
     http: ReqwestTransport,
+    clients: Clients,
+    /// Kept, as the operators below.
+    parts: Arc<dyn PartProtocol>,
     /// Kept, for they keep access tokens.
     bare: Mutex<HashMap<(String, bool), Operator>>,
 }
 
 impl Operators {
     pub(super) fn new(provider: Arc<dyn Provider>) -> Result<Self, String> {
-        let http = ReqwestTransport::new(http_client::client()?);
-        Ok(Self { provider, http, bare: Mutex::default() })
+        let clients = Clients { asking: http_client::client()?, uploading: http_client::upload_client()? };
+        let http = ReqwestTransport::new(clients.asking.clone());
+        Ok(Self::of(provider, http, clients))
     }
 
-    pub(super) fn in_region(&self, region: &str) -> Option<Self> {
+    pub(super) fn in_region(&self, region: &str) -> Result<Self, String> {
         let provider = self.provider.in_region(region)?;
-        Some(Self { provider, http: self.http.clone(), bare: Mutex::default() })
+        Ok(Self::of(provider, self.http.clone(), self.clients.clone()))
+    }
+
+    fn of(provider: Arc<dyn Provider>, http: ReqwestTransport, clients: Clients) -> Self {
+        let parts = provider.parts(&clients);
+        Self { provider, http, clients, parts, bare: Mutex::default() }
+    }
+
+    pub(super) fn parts(&self) -> Arc<dyn PartProtocol> {
+        self.parts.clone()
     }
 
     pub(super) fn provider(&self) -> &dyn Provider {

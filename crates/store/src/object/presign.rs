@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use opendal::{Operator, raw};
+use http::{HeaderMap, Uri};
+use opendal::Operator;
 
 use super::{ObjectStore, failure, write_options};
 use crate::{ObjectKey, ObjectMeta, PresignedRequest, StoreError};
@@ -23,7 +24,7 @@ pub(super) async fn get(
         return request;
     }
     let signed = operator.presign_read(&provider.presign_path(key), valid_for).await;
-    signed.map(|request| told(&request)).map_err(|error| failure(container, error))
+    signed.map(|request| told(request.uri(), request.header())).map_err(|error| failure(container, error))
 }
 
 pub(super) async fn put(
@@ -43,7 +44,8 @@ pub(super) async fn put(
     // Where the signature does not cover the disposition, it still has an effect.
     let unsigned = if options.content_disposition.is_none() { meta.disposition.clone() } else { None };
     let signed = operator.presign_write_options(&path, valid_for, options).await;
-    let mut request = told(&signed.map_err(|error| failure(container, error))?);
+    let signed = signed.map_err(|error| failure(container, error))?;
+    let mut request = told(signed.uri(), signed.header());
     request.headers.extend(unsigned.map(|text| ("content-disposition".to_owned(), text)));
     Ok(request)
 }
@@ -53,6 +55,10 @@ fn check(store: &ObjectStore, valid_for: Duration) -> Result<(), StoreError> {
         let name = store.facts().name;
         return Err(StoreError::Unsupported(format!("{name} storage has no key here to presign requests with")));
     }
+    check_duration(valid_for)
+}
+
+pub(super) fn check_duration(valid_for: Duration) -> Result<(), StoreError> {
     if valid_for.is_zero() || valid_for > LONGEST {
         return Err(StoreError::Unsupported("a presigned request is valid for up to 7 days".to_owned()));
     }
@@ -60,12 +66,11 @@ fn check(store: &ObjectStore, valid_for: Duration) -> Result<(), StoreError> {
 }
 
 /// The URL, and the headers that the sender's HTTP client does not set by itself.
-fn told(request: &raw::PresignedRequest) -> PresignedRequest {
-    let headers = request
-        .header()
+pub(super) fn told(uri: &Uri, headers: &HeaderMap) -> PresignedRequest {
+    let headers = headers
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "host" | "content-length"))
         .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
         .collect();
-    PresignedRequest { url: request.uri().to_string(), headers }
+    PresignedRequest { url: uri.to_string(), headers }
 }

@@ -6,7 +6,10 @@ use http::{Request, Response};
 use opendal::{Buffer, Error, HttpBody, Operator};
 use stowage_core::location::Access;
 
-use super::transport::Note;
+use super::{
+    parts::{Clients, PartProtocol},
+    transport::Note,
+};
 use crate::{Capabilities, ObjectMeta, PresignedRequest, StoreError};
 
 /// What a provider can do and how much it takes.
@@ -35,9 +38,12 @@ pub(super) trait Provider: Send + Sync + Unpin + 'static {
     /// The bare operator of a container. Public access is a property of an operator, not of a write.
     fn operator(&self, container: &str, access: Access) -> Result<Operator, Error>;
 
-    /// The same in another region; `None`: this provider has none that a request could name.
-    fn in_region(&self, _region: &str) -> Option<Arc<dyn Provider>> {
-        None
+    /// How this provider is told of parts.
+    fn parts(&self, clients: &Clients) -> Arc<dyn PartProtocol>;
+
+    /// The same in another region. Error: why requests cannot name this one.
+    fn in_region(&self, _region: &str) -> Result<Arc<dyn Provider>, String> {
+        Err(format!("{} storage takes no `region`; leave it out", self.facts().name))
     }
 
     /// The last change of a request before it leaves: what opendal has no word for, and a signature that covers it.

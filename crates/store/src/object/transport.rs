@@ -91,7 +91,7 @@ async fn md5(body: Buffer) -> Result<Vec<u8>, Error> {
 }
 
 /// The MD5 that the provider computed of what it received, if it tells one.
-fn confirmed(headers: &HeaderMap, etag_is_md5: bool) -> Option<Vec<u8>> {
+pub(super) fn confirmed(headers: &HeaderMap, etag_is_md5: bool) -> Option<Vec<u8>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(digest) = text(CONTENT_MD5) {
         return BASE64_STANDARD.decode(digest).ok();

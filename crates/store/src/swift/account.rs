@@ -36,10 +36,13 @@ pub(super) struct Account {
 
 /// A listing's entry, of containers as well as of objects.
 #[derive(serde::Deserialize)]
-struct Entry {
-    name: String,
+pub(super) struct Entry {
+    pub(super) name: String,
     #[serde(default)]
-    bytes: u64,
+    pub(super) bytes: u64,
+    /// MD5 of an object in one piece, in hexadecimal.
+    #[serde(default)]
+    pub(super) hash: String,
 }
 
 /// The answer to the removal of a large object.
@@ -143,6 +146,18 @@ impl Account {
         prefix: &str,
         start: Option<&str>,
     ) -> Result<Listing, StoreError> {
+        let (entries, next) = self.entries(container, prefix, start).await?;
+        let objects = entries.into_iter().map(|entry| ListedObject { key: entry.name, size: entry.bytes });
+        Ok(Listing { objects: objects.collect(), next })
+    }
+
+    /// The same with all that Swift tells, and where the next page starts.
+    pub(super) async fn entries(
+        &self,
+        container: &str,
+        prefix: &str,
+        start: Option<&str>,
+    ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
         let mut request = Request::container(Method::GET, container)
             .query("format", "json")
             .query("limit", PAGE.to_string())
@@ -152,8 +167,7 @@ impl Account {
         }
         let entries: Vec<Entry> = self.json(&request).await?;
         let next = entries.get(PAGE - 1).map(|last| last.name.clone());
-        let objects = entries.into_iter().map(|entry| ListedObject { key: entry.name, size: entry.bytes });
-        Ok(Listing { objects: objects.collect(), next })
+        Ok((entries, next))
     }
 
     /// Removes a manifest with its segments.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Body, Client, Method, Response, StatusCode,
     header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 
@@ -76,18 +76,47 @@ pub(super) fn object_path(container: &str, key: &str) -> String {
 /// The connection to one account.
 pub(super) struct Api {
     http: Client,
+    /// For bodies that come slowly.
+    uploads: Client,
     sessions: Sessions,
     retries: Retries,
 }
 
 impl Api {
-    pub(super) fn new(http: Client, sessions: Sessions) -> Self {
-        Self { http, sessions, retries: Retries::default() }
+    pub(super) fn new(http: Client, uploads: Client, sessions: Sessions) -> Self {
+        Self { http, uploads, sessions, retries: Retries::default() }
     }
 
     /// The answer if it is a success. What is not there is [`StoreError::NotFound`], container or object.
     pub(super) async fn send(&self, request: &Request) -> Result<Response, StoreError> {
         self.retries.run(|| self.attempt(request)).await
+    }
+
+    /// Makes an object of a body that there is only once, so that nothing is repeated.
+    pub(super) async fn upload(
+        &self,
+        (container, key): (&str, &str),
+        headers: HeaderMap,
+        length: u64,
+        body: Body,
+    ) -> Result<Response, StoreError> {
+        let session = self.sessions.current().await.map_err(|failure| failure.error)?;
+        let response = self
+            .uploads
+            .put(format!("{}{}", session.storage_url, object_path(container, key)))
+            .headers(headers)
+            .header("X-Auth-Token", &session.token)
+            .header(CONTENT_LENGTH, length)
+            .body(body)
+            .send()
+            .await
+            .map_err(http_client::unreachable)?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            // Whoever sends the body again finds a new token.
+            self.sessions.renew(&session).await.map_err(|failure| failure.error)?;
+            return Err(StoreError::Unavailable("the token has ended".to_owned()));
+        }
+        if response.status().is_success() { Ok(response) } else { Err(failure(response).await.error) }
     }
 
     /// `https://host/v1/AUTH_account`.

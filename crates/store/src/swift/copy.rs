@@ -8,7 +8,7 @@ use reqwest::{
 use super::{
     account::Account,
     api::{Request, object_path},
-    manifest::{Segment, SegmentNames, Stored, segments_container, segments_prefix},
+    manifest::{Segment, SegmentNames, Stored, parts_prefix, segments_container, segments_prefix},
 };
 use crate::{ObjectKey, StoreError};
 
@@ -74,10 +74,13 @@ impl Account {
         if !key.is_exact() {
             return Ok(Vec::new());
         }
-        let own = (segments_container(key.container().as_str()), segments_prefix(key.key()));
+        let container = segments_container(key.container().as_str());
+        let own = [segments_prefix(key.key()), parts_prefix(key.key())];
         match self.stored(key.container().as_str(), key.key()).await {
             Ok(Stored::Segments(mut segments)) => {
-                segments.retain(|segment| segment.container == own.0 && segment.name.starts_with(&own.1));
+                segments.retain(|segment| {
+                    segment.container == container && own.iter().any(|prefix| segment.name.starts_with(prefix))
+                });
                 Ok(segments)
             }
             Ok(Stored::Whole) | Err(StoreError::NotFound) => Ok(Vec::new()),

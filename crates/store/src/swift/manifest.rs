@@ -61,6 +61,12 @@ pub(super) fn segments_prefix(key: &str) -> String {
     format!("{}/", hex::encode(Sha256::digest(key)))
 }
 
+/// All segments of a key that came as parts begin with it. Apart from the others: an upload of parts may go on for days
+/// while other objects of its key come and go, and what they leave behind.
+pub(super) fn parts_prefix(key: &str) -> String {
+    format!("parts/{}", segments_prefix(key))
+}
+
 /// A manifest's entry as Swift lists it.
 #[derive(serde::Deserialize)]
 struct Entry {
@@ -117,7 +123,7 @@ impl Account {
     }
 
     /// The same kind of storage as the container of the manifests, which must exist.
-    async fn create_segments_container(&self, container: &str) -> Result<(), StoreError> {
+    pub(super) async fn create_segments_container(&self, container: &str) -> Result<(), StoreError> {
         let head = self.head_container(container).await?;
         let mut request = Request::container(Method::PUT, &segments_container(container));
         if let Some(policy) = head.headers().get("x-storage-policy") {

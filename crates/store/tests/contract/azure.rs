@@ -48,7 +48,7 @@ impl Backend for Azure {
         });
         Fixture {
             remote,
-            gaps: &[Gap::ChecksumCode],
+            gaps: &[Gap::ChecksumCode, Gap::PartAbort],
             metadata_prefix: "x-ms-meta-",
             ..Fixture::new(store, &container, Residue::Listing, self.server.clone())
         }

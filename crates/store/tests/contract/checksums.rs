@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use stowage_store::{
-    ObjectMeta, StoreError,
+    BlobStore, ObjectMeta, StoreError,
     object::{AzureConfig, GcsConfig, ObjectStore, S3Config, S3Encryption},
     secret::Secret,
 };
@@ -201,7 +201,7 @@ async fn etags_of_encrypted_objects_are_no_checksums() {
         ..s3_config_at(double.endpoint.clone(), "id", "secret")
     };
     let store = ObjectStore::s3(config).expect("good settings").in_region("eu-north-1").expect("a region");
-    put_as(&store, &key("a.bin"), &meta(None), &pattern(10)).await.expect("stored");
+    put_as(&*store, &key("a.bin"), &meta(None), &pattern(10)).await.expect("stored");
     let put = &double.asked()[0];
     assert_eq!(put.header("x-amz-server-side-encryption"), Some("aws:kms"));
     assert_eq!(put.header("x-amz-server-side-encryption-aws-kms-key-id"), Some("arn:key"));

@@ -3,6 +3,7 @@
 mod copies;
 mod direct;
 mod listing;
+mod parts;
 
 use std::time::Duration;
 
@@ -14,8 +15,10 @@ use crate::common::{Fixture, Gap, meta, pattern, put_as, read, write};
 use copies::*;
 use direct::*;
 use listing::*;
+use parts::*;
 
-const LARGE: usize = 20 << 20;
+/// Three parts.
+const LARGE: usize = 17 << 20;
 
 pub(crate) const ODD_PATHS: [&str; 10] = [
     "dir one/a b.txt",
@@ -105,6 +108,14 @@ contract![
     anybody_may_put_a_presigned_object,
     a_changed_or_expired_presigned_request_is_refused,
     the_provider_keeps_the_facts_of_an_object,
+    parts_in_any_order_make_an_object_over_restarts,
+    a_part_that_comes_again_replaces_the_first,
+    a_wrong_part_is_refused_and_the_good_one_stays,
+    an_empty_part_makes_an_empty_object,
+    an_aborted_upload_leaves_nothing,
+    uploads_to_one_key_do_not_mix,
+    anybody_may_put_a_presigned_part,
+    a_missing_part_makes_no_object,
 ];
 
 async fn assert_round_trip(fixture: &Fixture, bytes: Bytes, length: Option<u64>) {
@@ -270,6 +281,7 @@ async fn stat_tells_what_was_stored(fixture: Fixture) {
     let first = put_as(store, &key, &png("inline"), &pattern(1000)).await.expect("stored");
     let stat = store.stat(&first).await.expect("the object is there");
     assert_eq!(stat.size, 1000);
+    assert_eq!(stat.modified.is_some(), fixture.remote.is_some(), "providers tell when it was written");
     assert!(stat.media_type.is_none_or(|kept| kept == "image/png"));
     assert_eq!(store.stat(&first).await.expect("still there").etag, stat.etag, "the mark is of the content");
     let other = put_as(store, &key, &png("inline"), &pattern(1001)).await.expect("stored");

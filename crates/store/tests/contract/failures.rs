@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 use stowage_core::location::Access;
-use stowage_store::{BlobStore, ObjectMeta, StoreError};
+use stowage_store::{
+    BlobStore, ObjectMeta, StoreError,
+    object::{ObjectStore, S3Config},
+};
 
 use crate::{
     checksums::{KINDS, Kind, LARGE, answer, brings_bytes, bytes_of, store},
-    common::{install_tls_provider, key, meta, pattern, put_as},
+    common::{install_tls_provider, key, meta, pattern, put_as, s3_config_at},
     double::{Answer, Asked, Double},
 };
 
@@ -74,7 +77,15 @@ async fn a_region_is_for_s3_only() {
     install_tls_provider();
     for kind in [Kind::Azure, Kind::Gcs] {
         let refused = store(kind, "http://127.0.0.1:9").in_region("eu-west-1").err();
-        assert!(matches!(refused, Some(StoreError::Unsupported(_))), "{kind:?}: {refused:?}");
+        assert!(matches!(&refused, Some(StoreError::Unsupported(text)) if text.contains("`region`")), "{refused:?}");
+    }
+    let config = S3Config { endpoint: None, ..s3_config_at(String::new(), "id", "secret") };
+    let amazon = ObjectStore::s3(config).expect("good settings");
+    for (region, known) in
+        [("eu-west-1", true), ("us-gov-east-1", true), ("nowhere", false), ("eu-west", false), ("1", false)]
+    {
+        let refused = amazon.in_region(region).err();
+        assert_eq!(refused.is_none(), known, "{region}: {refused:?}");
     }
     let s3 = store(Kind::S3, "http://127.0.0.1:9");
     assert!(s3.in_region("eu-west-1").is_ok_and(|store| store.capabilities() == s3.capabilities()));

@@ -1,9 +1,11 @@
 //! Every network driver behind its guard, with a proxy on the way that breaks the conversation: whatever happens, an
 //! object that is acknowledged is right, an error has its kind, and a hanging provider costs one time limit.
 
+mod parts;
+
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,10 +18,11 @@ use stowage_testkit::{Fault, FaultProxy, Way};
 use tokio::task::{Id, JoinSet};
 
 use crate::common::{Backend, Fixture, Gap, meta, pattern, put_as, read, write};
+use parts::part;
 
 const SMALL: usize = 10_000;
 /// Two parts.
-const LARGE: usize = 10 << 20;
+const LARGE: usize = (8 << 20) + (64 << 10);
 /// Bytes of a request or an answer that lie inside the bytes of the object.
 const IN_SMALL: u64 = 5_000;
 const IN_LARGE: u64 = 4 << 20;
@@ -38,12 +41,6 @@ struct Size {
 }
 
 const SIZES: [Size; 2] = [Size { bytes: SMALL, inside: IN_SMALL }, Size { bytes: LARGE, inside: IN_LARGE }];
-
-/// The beginning of one pattern, which takes a while to make.
-fn bytes_of(length: usize) -> Bytes {
-    static PATTERN: LazyLock<Bytes> = LazyLock::new(|| pattern(LARGE));
-    PATTERN.slice(..length)
-}
 
 /// What must come of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +119,7 @@ impl Line {
 
 /// `fault` for so many requests while an object is stored.
 async fn upload(line: Line, size: Size, times: u64, fault: Fault, outcome: Outcome) {
-    let bytes = bytes_of(size.bytes);
+    let bytes = pattern(size.bytes);
     let key = line.fixture.key("object.bin");
     let id = line.store.planned_id(&key).expect("remote drivers know it");
     line.proxy.fail_times(times, fault);
@@ -162,7 +159,7 @@ async fn upload(line: Line, size: Size, times: u64, fault: Fault, outcome: Outco
 
 /// `fault` for so many requests while an object is read.
 async fn download(line: Line, size: Size, times: u64, fault: Fault, outcome: Outcome) {
-    let bytes = bytes_of(size.bytes);
+    let bytes = pattern(size.bytes);
     let id = line.fixture.put_at("object.bin", &bytes).await;
     line.proxy.fail_times(times, fault);
     let back = line.timed(read(&line.store, &id, 0..size.bytes as u64)).await;
@@ -173,14 +170,19 @@ async fn download(line: Line, size: Size, times: u64, fault: Fault, outcome: Out
     }
 }
 
-/// `fault` for so many requests while it is asked for an object, and while it is removed.
-async fn questions(line: Line, times: u64, fault: Fault, outcome: Outcome) {
+/// `fault` for so many requests while it is asked for an object.
+async fn question(line: Line, times: u64, fault: Fault, outcome: Outcome) {
     let id = line.fixture.put_at("object.bin", &pattern(SMALL)).await;
     line.proxy.fail_times(times, fault);
     let stat = line.timed(line.store.stat(&id)).await;
     assert!(line.proxy.struck() > 0, "the fault has not happened");
     outcome.check(&stat);
     assert!(stat.is_err() || stat.is_ok_and(|stat| stat.size == SMALL as u64));
+}
+
+/// `fault` for so many requests while an object is removed.
+async fn removal(line: Line, times: u64, fault: Fault, outcome: Outcome) {
+    let id = line.fixture.put_at("object.bin", &pattern(SMALL)).await;
     line.proxy.fail_times(times, fault);
     let deleted = line.timed(line.store.delete(&id)).await;
     assert!(line.proxy.struck() > 0, "the fault has not happened");
@@ -228,7 +230,12 @@ async fn every_fault<Kind: Backend>() {
         case!(SHORT, upload, size, ALWAYS, Fault::Stall(Way::Answer, 0), Unavailable);
         case!(SHORT, download, size, ALWAYS, Fault::Stall(Way::Answer, size.inside), Unavailable);
     }
-    case!(SHORT, questions, ALWAYS, Fault::Stall(Way::Answer, 0), Unavailable);
+    case!(SHORT, question, ALWAYS, Fault::Stall(Way::Answer, 0), Unavailable);
+    case!(SHORT, removal, ALWAYS, Fault::Stall(Way::Answer, 0), Unavailable);
+    if multipart {
+        case!(SHORT, part, SIZES[1], Fault::Stall(Way::Request, IN_LARGE), Unavailable);
+        case!(SHORT, part, SIZES[1], Fault::Stall(Way::Answer, 0), Unavailable);
+    }
     cases.finish().await;
 
     for size in sizes() {
@@ -257,7 +264,20 @@ async fn every_fault<Kind: Backend>() {
         (ALWAYS, Fault::Status(503), Unavailable),
         (ALWAYS, Fault::Status(429), Throttled),
     ] {
-        case!(PATIENT, questions, times, fault, outcome);
+        case!(PATIENT, question, times, fault, outcome);
+        case!(PATIENT, removal, times, fault, outcome);
+    }
+    for (fault, outcome) in [
+        (Fault::Cut(Way::Request, IN_SMALL), Unavailable),
+        (Fault::Reset(Way::Answer, 0), Unavailable),
+        (Fault::Flip(Way::Request, IN_SMALL), Corrupt),
+        (Fault::Status(503), Unavailable),
+        (Fault::Status(429), Throttled),
+        (Fault::Slow(Duration::from_millis(1)), Done),
+    ] {
+        if multipart {
+            case!(PATIENT, part, SIZES[0], fault, outcome);
+        }
     }
     case!(PATIENT, a_bit_that_changes_on_the_way_back);
     cases.finish().await;

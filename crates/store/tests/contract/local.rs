@@ -1,7 +1,7 @@
 //! What only the local disk does: versions, the sweep, and defence of its directory.
 
 use std::{
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -53,6 +53,48 @@ async fn a_key_written_twice_has_two_objects() {
     assert_eq!(read(&store, &first, 0..5).await.expect("readable"), "first");
     store.delete(&first).await.expect("removed");
     assert_eq!(read(&store, &second, 0..6).await.expect("readable"), "second");
+}
+
+#[tokio::test]
+async fn a_finished_file_is_adopted_without_a_copy() {
+    let root = directory();
+    let staged = root.path().join("staged");
+    let bytes = pattern(300_000);
+    std::fs::write(&staged, &bytes).expect("written");
+    let store = open(root.path(), 7);
+    assert!(store.capabilities().adopts);
+    let id = store.adopt(&staged).await.expect("an object");
+    assert!(id.as_str()[3..].starts_with("7-"), "{id:?}");
+    let inode = |path: &Path| std::fs::metadata(path).expect("there").ino();
+    assert_eq!(inode(&object_path(root.path(), &id)), inode(&staged), "the same file");
+    assert_eq!(read(&store, &id, 0..300_000).await.expect("readable"), bytes);
+
+    // A crash before any row names the object: the sweep of the next run removes it, and the staged file is still whole.
+    let next = open(root.path(), 8);
+    let report = next.sweep(&mut |ids| vec![false; ids.len()]).expect("swept");
+    assert_eq!(report.removed, 1);
+    assert_eq!(std::fs::read(&staged).expect("readable"), bytes);
+
+    let again = next.adopt(&staged).await.expect("an object");
+    std::fs::remove_file(&staged).expect("removed");
+    assert_eq!(read(&next, &again, 0..300_000).await.expect("readable"), bytes);
+}
+
+#[tokio::test]
+async fn only_files_of_the_same_disk_are_adopted() {
+    let root = directory();
+    let store = open(root.path(), 1);
+    let elsewhere = store.adopt(Path::new("/proc/self/status")).await;
+    assert!(matches!(elsewhere, Err(StoreError::Unsupported(_))), "{elsewhere:?}");
+    let missing = store.adopt(&root.path().join("missing")).await;
+    assert!(matches!(missing, Err(StoreError::NotFound)), "{missing:?}");
+    let (target, link) = (root.path().join("target"), root.path().join("link"));
+    std::fs::write(&target, "secret").expect("written");
+    symlink(&target, &link).expect("linked");
+    for odd in [&link, &root.path().join("objects")] {
+        assert!(store.adopt(odd).await.is_err(), "{odd:?}");
+    }
+    assert!(files_below(&root.path().join("objects")).is_empty());
 }
 
 #[tokio::test]

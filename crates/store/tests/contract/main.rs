@@ -11,5 +11,6 @@ mod faults;
 mod gcs;
 mod local;
 mod moto;
+mod parts;
 mod s3;
 mod swift;

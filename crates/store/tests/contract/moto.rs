@@ -40,7 +40,7 @@ impl Backend for SecondS3 {
         Fixture {
             remote,
             metadata_prefix: "x-amz-meta-",
-            gaps: &[Gap::Signatures],
+            gaps: &[Gap::Signatures, Gap::PartsGone],
             ..Fixture::new(store, &bucket, Residue::Listing, self.server.clone())
         }
     }

@@ -228,7 +228,8 @@ async fn answers_of_a_provider_become_the_right_errors() {
         ("507 Insufficient Storage", "XMinioStorageFull", "Full"),
         ("403 Forbidden", "QuotaExceeded", "Full"),
         ("400 Bad Request", "InvalidArgument", "Other"),
-        ("301 Moved Permanently", "PermanentRedirect", "Other"),
+        ("301 Moved Permanently", "PermanentRedirect", "WrongRegion"),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", "WrongRegion"),
     ] {
         let provider = Provider::answering(status, code).await;
         let error = format!("{:?}", provider.put(Access::Private).await.expect("an error"));

@@ -120,6 +120,9 @@ struct SettingFlags {
     /// Browser origins that may use the application, such as https://www.example.com; empty: any
     #[arg(long, value_name = "LIST")]
     cors_origins: Option<String>,
+    /// Let clients put parts of uploads straight to a storage provider that allows it
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    direct_uploads: Option<bool>,
 }
 
 impl SettingFlags {
@@ -141,6 +144,9 @@ impl SettingFlags {
         }
         if let Some(text) = &self.cors_origins {
             settings.cors_origins = list("--cors-origins", text, origin)?;
+        }
+        if let Some(direct_uploads) = self.direct_uploads {
+            settings.direct_uploads = direct_uploads;
         }
         Ok(())
     }
@@ -267,6 +273,7 @@ fn print(app: &App, with_secret: bool, json: bool) -> Result<(), Failure> {
         ("max file size", joined(settings.max_file_size.as_slice(), "the server's limit")),
         ("allowed MIME types", joined(&settings.allowed_mime_types, "all")),
         ("CORS origins", joined(&settings.cors_origins, "any")),
+        ("direct uploads", on_off(settings.direct_uploads).to_owned()),
     ];
     if with_secret {
         rows.insert(2, ("secret", app.secret.expose().to_owned()));

@@ -19,6 +19,6 @@ pub(crate) struct ConfigArguments {
 }
 
 pub(crate) fn run(arguments: ConfigArguments) -> Result<(), Failure> {
-    let loaded = arguments.installation.load(None)?;
+    let loaded = arguments.installation.load()?;
     output::line(effective(&loaded).trim_end())
 }

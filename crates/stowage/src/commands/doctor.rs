@@ -6,11 +6,15 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use stowage_catalogue::{App, Catalogue, StoreRow};
-use stowage_server::{config::Config, open_local_store};
+use stowage_server::{
+    config::{Config, Limits},
+    descriptors, open_local_store,
+    tls::{AUTHORITY_FILE, CertificateFacts, Certificates, facts_of_file},
+};
 use stowage_store::{local::LocalStore, registry::Provider};
 
 use crate::{
@@ -23,6 +27,8 @@ const CATALOGUE_FILE: &str = "catalogue.sqlite";
 const KEY_FILE: &str = "master.key";
 /// Less free space than this is reported as broken, in bytes.
 const LOW_SPACE: u64 = 256 << 20;
+/// A certificate with less to live should have been renewed: automatic renewal begins a month before the end.
+const EXPIRES_SOON: Duration = Duration::from_secs(7 * 86_400);
 const STORE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Directories where system daemons live although an ordinary user's PATH lacks them.
 const SYSTEM_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
@@ -78,12 +84,14 @@ impl Finding {
 }
 
 pub(crate) async fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure> {
-    let config = arguments.installation.load(None)?.config;
+    let config = arguments.installation.load()?.config;
     let mut findings = vec![data_directory(&config.data)];
     if config.data.is_dir() {
         findings.push(free_space(&config.data));
     }
+    findings.push(open_files(&config.limits));
     findings.push(master_key(&config));
+    findings.extend(certificate(&config));
     findings.extend(catalogue_and_stores(&config).await);
     findings.extend(ENGINES.iter().map(|(names, usage, package)| engine(names, usage, package)));
     report(&findings)
@@ -137,6 +145,17 @@ fn free_space(data: &Path) -> Finding {
     }
 }
 
+fn open_files(limits: &Limits) -> Finding {
+    match descriptors::allowed_and_needed(limits) {
+        (Some(allowed), needed) if allowed < needed => Finding::broken(format!(
+            "only {allowed} files and connections may be open at once, {needed} are needed if all connections upload; raise the hard limit \
+             (`ulimit -Hn`, systemd's LimitNOFILE) or lower limits.max_connections"
+        )),
+        (Some(allowed), _) => Finding::ok(format!("{allowed} files and connections may be open at once")),
+        (None, _) => Finding::ok("any number of files and connections may be open at once".to_owned()),
+    }
+}
+
 fn master_key(config: &Config) -> Finding {
     if config.master_key.is_some() {
         return Finding::ok("master key comes from the configuration".to_owned());
@@ -155,6 +174,36 @@ fn master_key(config: &Config) -> Finding {
             Finding::ok(format!("master key {shown} does not exist yet; the first start creates it"))
         }
         Err(error) => Finding::broken(format!("master key {shown} cannot be read: {error}")),
+    }
+}
+
+/// The certificate of HTTPS: whether the server would start with it, for which names, and until when.
+fn certificate(config: &Config) -> Option<Finding> {
+    let tls = &config.tls;
+    if let Some(host) = &tls.development {
+        let file = config.data.join(AUTHORITY_FILE);
+        let url = host.url(None);
+        return Some(match facts_of_file(&file) {
+            _ if !file.exists() => Finding::ok(format!("development HTTPS for {url}; the first start creates its CA")),
+            Ok(facts) => expiry(&facts, format!("development HTTPS for {url}, CA {}", file.display())),
+            Err(reason) => Finding::broken(format!("development HTTPS: {reason}; remove it to have it made anew")),
+        });
+    }
+    let file = tls.certificate.as_ref()?;
+    // Only the server's own way of opening them tells whether key and certificate fit.
+    let opened = Certificates::open(tls, &config.data).map_err(|error| error.to_string());
+    Some(match opened.and_then(|_| facts_of_file(file)) {
+        Ok(facts) => expiry(&facts, format!("HTTPS certificate {} for {}", file.display(), facts.names.join(", "))),
+        Err(reason) => Finding::broken(reason),
+    })
+}
+
+fn expiry(facts: &CertificateFacts, what: String) -> Finding {
+    let date = httpdate::fmt_http_date(facts.expires);
+    match facts.expires.duration_since(SystemTime::now()) {
+        Ok(left) if left > EXPIRES_SOON => Finding::ok(format!("{what}; it is valid until {date}")),
+        Ok(_) => Finding::broken(format!("{what}: it expires soon, on {date}; renew it")),
+        Err(_) => Finding::broken(format!("{what}: it expired on {date}; renew it")),
     }
 }
 

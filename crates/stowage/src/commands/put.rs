@@ -1,5 +1,7 @@
 //! `stowage put`.
 
+mod resumable;
+
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
@@ -8,7 +10,7 @@ use std::{
 use futures_util::TryStreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::{
-    Body, RequestBuilder, Url,
+    Body, RequestBuilder, Response, Url,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use serde_json::Value;
@@ -25,7 +27,8 @@ const CHUNK: usize = 256 * 1024;
 
 /// Upload files, or have the server fetch URLs
 ///
-/// Prints the URL of each stored file. A source that begins with http:// or https:// is fetched by the server itself.
+/// Prints the URL of each stored file. The upload of a large file that breaks off goes on where it was: by itself for two minutes,
+/// later when the same command is run again. A source that begins with http:// or https:// is fetched by the server itself.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -80,11 +83,10 @@ pub(crate) async fn run(arguments: PutArguments) -> Result<(), Failure> {
     for source in &arguments.sources {
         let mut url = store_url(&client, &arguments.key, &arguments.options);
         client.authorise(&mut url, &[Call::Store], None)?;
-        let response = match as_url(source) {
-            Some(source) => send(fetch_request(&client, url, source)).await?,
+        let answer: Value = match as_url(source) {
+            Some(source) => answer_of(send(fetch_request(&client, url, source)).await?).await?,
             None => upload(&client, url, Path::new(source), &arguments.options).await?,
         };
-        let answer: Value = response.json().await.map_err(|error| broken(&error))?;
         if arguments.json {
             output::line(&answer)?;
         } else {
@@ -147,12 +149,11 @@ fn fetch_request(client: &Client, url: Url, source: &str) -> RequestBuilder {
     client.http().post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
 }
 
-async fn upload(
-    client: &Client,
-    mut url: Url,
-    path: &Path,
-    options: &StoreFlags,
-) -> Result<reqwest::Response, Failure> {
+async fn answer_of(response: Response) -> Result<Value, Failure> {
+    response.json().await.map_err(|error| broken(&error))
+}
+
+async fn upload(client: &Client, mut url: Url, path: &Path, options: &StoreFlags) -> Result<Value, Failure> {
     let file = tokio::fs::File::open(path).await.map_err(Failure::file(path))?;
     let metadata = file.metadata().await.map_err(Failure::file(path))?;
     if !metadata.is_file() {
@@ -163,12 +164,45 @@ async fn upload(
         url.query_pairs_mut().append_pair("filename", &name);
     }
     let bar = progress(metadata.len(), &name);
-    let counted = bar.clone();
-    let chunks = ReaderStream::with_capacity(file, CHUNK).inspect_ok(move |chunk| counted.inc(chunk.len() as u64));
-    let request = client.http().post(url).header(CONTENT_LENGTH, metadata.len()).body(Body::wrap_stream(chunks));
-    let response = send(request).await;
+    let answer = if metadata.len() >= resumable::LARGE {
+        let upload = resumable::Upload {
+            client,
+            create: creation_url(client, &url, options),
+            options: options_of(&url),
+            path,
+            metadata,
+            bar: bar.clone(),
+        };
+        upload.run().await
+    } else {
+        let counted = bar.clone();
+        let chunks = ReaderStream::with_capacity(file, CHUNK).inspect_ok(move |chunk| counted.inc(chunk.len() as u64));
+        let request = client.http().post(url).header(CONTENT_LENGTH, metadata.len()).body(Body::wrap_stream(chunks));
+        match send(request).await {
+            Ok(response) => answer_of(response).await,
+            Err(failure) => Err(failure),
+        }
+    };
     bar.finish_and_clear();
-    response
+    answer
+}
+
+/// The same options and policy, for an upload that can be gone on with.
+fn creation_url(client: &Client, store: &Url, options: &StoreFlags) -> Url {
+    let mut url = client.url("/tus/");
+    url.set_query(store.query());
+    if let Some(location) = options.location {
+        url.query_pairs_mut().append_pair("location", &location.to_string());
+    }
+    url
+}
+
+/// Path and query without the policy, which differs each time.
+fn options_of(url: &Url) -> String {
+    let mut options = url.clone();
+    let lasting = url.query_pairs().filter(|(name, _)| !matches!(&**name, "policy" | "signature"));
+    options.query_pairs_mut().clear().extend_pairs(lasting);
+    format!("{}?{}", options.path(), options.query().unwrap_or_default())
 }
 
 /// Draws on standard error, and only when that is a terminal.

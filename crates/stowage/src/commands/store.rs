@@ -136,7 +136,7 @@ pub(crate) async fn run(arguments: StoreArguments) -> Result<(), Failure> {
     if let StoreCommand::Providers = arguments.command {
         return list_providers();
     }
-    let config = installation.load(None)?.config;
+    let config = installation.load()?.config;
     let catalogue = open_catalogue(&config)?;
     let local = open_local_store(&config)?;
     match arguments.command {

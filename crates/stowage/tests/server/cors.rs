@@ -33,7 +33,7 @@ async fn every_path_answers_a_preflight() {
         assert!(!answer.headers.contains_key("access-control-allow-credentials"));
         assert_eq!(
             listed(&answer, "access-control-allow-methods"),
-            ["get", "head", "post", "put", "delete", "options"]
+            ["get", "head", "post", "put", "patch", "delete", "options"]
         );
         let allowed = listed(&answer, "access-control-allow-headers");
         for header in [

@@ -6,39 +6,43 @@ use std::{
     process::Command,
 };
 
-use crate::support::server;
+use crate::{
+    support::{Stowage, server},
+    tls::secure_server,
+};
 
-/// A command block and what it must print.
-struct Example {
-    commands: String,
-    printed: String,
+/// A block to execute and what it must print.
+pub(crate) struct Example {
+    language: String,
+    pub(crate) commands: String,
+    pub(crate) printed: String,
 }
 
-/// ```` ```sh ```` blocks are executed, each followed by a ```` ```text ```` block with `...` for what varies.
-fn examples(page: &str) -> Vec<Example> {
+/// The blocks of a language, each followed by a ```` ```text ```` block with `...` for what varies.
+pub(crate) fn examples(page: &str, language: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let mut block: Option<(&str, String)> = None;
     for line in page.lines() {
         block = match (block, line.strip_prefix("```")) {
             (None, Some(language)) => Some((language, String::new())),
-            (Some(("sh", commands)), Some(_)) => {
-                examples.push(Example { commands, printed: String::new() });
-                None
-            }
             (Some(("text", printed)), Some(_)) => {
                 examples.last_mut().expect("a text block follows a command block").printed = printed;
                 None
             }
-            (Some(_), Some(_)) => None,
+            (Some((language, commands)), Some(_)) => {
+                examples.push(Example { language: language.to_owned(), commands, printed: String::new() });
+                None
+            }
             (Some((language, text)), None) => Some((language, text + line + "\n")),
             (None, None) => None,
         };
     }
+    examples.retain(|example| example.language == language);
     examples
 }
 
 /// `...` in the expectation stands for any text within its line.
-fn fits(expected: &str, printed: &str) -> bool {
+pub(crate) fn fits(expected: &str, printed: &str) -> bool {
     let (expected, printed) = (expected.trim_end(), printed.trim_end());
     let lines = expected.lines().count() == printed.lines().count();
     lines && expected.lines().zip(printed.lines()).all(|(expected, printed)| line_fits(expected, printed))
@@ -63,18 +67,25 @@ fn line_fits(expected: &str, printed: &str) -> bool {
 }
 
 fn run_page(name: &str) {
+    let server = server();
+    let url = server.url().to_owned();
+    run_page_on(&server, name, &[("http://127.0.0.1:8080", &url)]);
+}
+
+/// Runs the examples with what the page says replaced by what is so.
+fn run_page_on(server: &Stowage, name: &str, replaced: &[(&str, &str)]) {
+    let so = |text: &str| replaced.iter().fold(text.to_owned(), |text, (said, so)| text.replace(said, so));
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = fs::read_to_string(root.join("docs").join(name)).expect("the page exists");
-    let server = server();
     let (open, secured) = (server.app("docs", &[]), server.app("docs-secured", &["--security"]));
     let folder = tempfile::tempdir().expect("a temporary directory");
     fs::write(folder.path().join("photo.jpg"), b"\xff\xd8\xff\xe0 not much of a photo").expect("the sample file");
 
-    let examples = examples(&page);
+    let examples = examples(&page, "sh");
     assert!(!examples.is_empty(), "{name} has examples");
     let mut script = String::from("set -euo pipefail\n");
     for (number, example) in examples.iter().enumerate() {
-        let commands = example.commands.replace("http://127.0.0.1:8080", server.url());
+        let commands = so(&example.commands);
         script += &format!("exec >{number}.out\n{commands}");
     }
     let output = Command::new("bash")
@@ -89,7 +100,7 @@ fn run_page(name: &str) {
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     for (number, example) in examples.iter().enumerate() {
         let printed = fs::read_to_string(folder.path().join(format!("{number}.out"))).unwrap_or_default();
-        let expected = example.printed.replace("http://127.0.0.1:8080", server.url());
+        let expected = so(&example.printed);
         assert!(fits(&expected, &printed), "{name}, {}\nexpected:\n{expected}\nprinted:\n{printed}", example.commands);
     }
 }
@@ -107,6 +118,11 @@ fn the_storing_page_works() {
 }
 
 #[test]
+fn the_uploads_page_works() {
+    run_page("uploads.md");
+}
+
+#[test]
 fn the_reading_page_works() {
     run_page("reading.md");
 }
@@ -119,6 +135,13 @@ fn the_security_page_works() {
 #[test]
 fn the_stores_page_works() {
     run_page("stores.md");
+}
+
+#[test]
+fn the_tls_page_works() {
+    let server = secure_server(&[]);
+    let (url, port) = (server.url().to_owned(), server.secure_address().port().to_string());
+    run_page_on(&server, "tls.md", &[("http://127.0.0.1:8080", &url), ("8443", &port)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::kill::Random;
 use crate::hostile::{eventually, objects};
 
 type Sha = [u8; 32];
@@ -31,7 +32,7 @@ fn rows(data: &Path) -> BTreeMap<String, (i64, Vec<u8>)> {
 }
 
 /// Objects on disk, named as rows name them.
-fn objects_on_disk(data: &Path) -> BTreeSet<String> {
+pub(crate) fn objects_on_disk(data: &Path) -> BTreeSet<String> {
     let root = data.join("objects/objects");
     let name = |path: &Path| path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
     objects(data).iter().map(|path| name(path)).collect()

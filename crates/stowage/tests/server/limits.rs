@@ -93,17 +93,16 @@ async fn slow_and_silent_clients_are_let_go() {
     eventually("every connection is closed", async || connections(server).await == 1).await;
 }
 
-/// The grace of 30 seconds before the rate counts is for clients that start slowly.
 #[tokio::test]
 async fn a_body_below_the_least_rate_is_refused() {
-    let watched = Watched::start(&[]);
+    let watched = Watched::start(&[("STOWAGE_LIMITS_RATE_GRACE", "1s")]);
     let server = &watched.server;
     let app = server.app("shop", &[]);
     let before = watched.stored().await;
     let mut connection = connect(server).await;
     connection.write_all(head(&app, "Content-Length: 1000\r\n").as_bytes()).await.expect("a head");
-    drip(&mut connection, std::iter::repeat_n(b'x', 1_000), Duration::from_millis(500)).await;
-    rest(&mut connection).await.refuses("two bytes per second", 408, "too slowly");
+    drip(&mut connection, std::iter::repeat_n(b'x', 1_000), Duration::from_millis(100)).await;
+    rest(&mut connection).await.refuses("ten bytes per second", 408, "too slowly");
     watched.settles_to(&before).await;
 }
 

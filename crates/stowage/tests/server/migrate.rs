@@ -1,5 +1,8 @@
 //! `stowage store migrate`: files change their store beside a running server, verified, and nobody notices.
 
+mod claims;
+mod verification;
+
 use std::{
     cell::RefCell,
     collections::BTreeMap,
@@ -16,7 +19,11 @@ use crate::{
 
 /// Adds a store in a bucket of a server in this process.
 fn add_bucket(server: &Stowage, s3: &S3Server, app: &App, name: &str) {
-    let endpoint = format!("endpoint={}", s3.endpoint());
+    add_bucket_at(server, &s3.endpoint(), s3, app, name);
+}
+
+fn add_bucket_at(server: &Stowage, endpoint: &str, s3: &S3Server, app: &App, name: &str) {
+    let endpoint = format!("endpoint={endpoint}");
     let id = format!("access_key_id={}", s3.access_key_id());
     let secret = format!("secret_access_key={}", s3.secret_access_key());
     server.run(&["store", "add", &app.name, name, "--provider", "s3", "bucket=bucket", &endpoint, &id, &secret]);
@@ -40,14 +47,14 @@ fn texts(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-async fn migrated(server: &Stowage, arguments: &[&str]) -> String {
+pub(crate) async fn migrated(server: &Stowage, arguments: &[&str]) -> String {
     let output = output(server, arguments).await;
     let (printed, complaint) = texts(&output);
     assert!(output.status.success(), "{printed}{complaint}");
     printed
 }
 
-fn catalogue(server: &Stowage) -> rusqlite::Connection {
+pub(crate) fn catalogue(server: &Stowage) -> rusqlite::Connection {
     let connection = rusqlite::Connection::open(server.data().join("catalogue.sqlite")).expect("the catalogue");
     connection.busy_timeout(std::time::Duration::from_secs(10)).expect("a time limit");
     connection
@@ -63,7 +70,7 @@ fn files_by_store(server: &Stowage) -> BTreeMap<String, i64> {
 }
 
 /// As if the time had passed that moved objects are kept for late readers.
-fn let_garbage_become_due(server: &Stowage) {
+pub(crate) fn let_garbage_become_due(server: &Stowage) {
     let changed = catalogue(server).execute("UPDATE garbage SET due = 0 WHERE due < ?1", [i64::MAX]);
     changed.expect("an update");
 }

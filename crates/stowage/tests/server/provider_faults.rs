@@ -7,7 +7,8 @@ use tokio::time::timeout;
 
 use crate::{
     hostile::{eventually, files_below, files_stored},
-    support::{App, HttpAnswer, Stowage, get, post, server, store, text_of},
+    migrate::let_garbage_become_due,
+    support::{App, HttpAnswer, Stowage, client, get, post, server, store, text_of},
 };
 
 /// Two parts.
@@ -50,9 +51,11 @@ impl Line {
         files_below(&self.s3.root().join("bucket")).len()
     }
 
-    /// Nothing was acknowledged, counted or registered: neither now nor after a start.
+    /// Nothing was acknowledged, counted or registered, neither now nor after a start, and what may be left is removed when the
+    /// provider is certainly done with it.
     async fn nothing_is_registered(&mut self) {
         assert_eq!(files_stored(&self.server).await, 0);
+        let_garbage_become_due(&self.server);
         self.server.kill_and_restart();
         assert_eq!(files_stored(&self.server).await, 0);
         eventually("what the provider may have is removed", async || self.objects() == 0).await;
@@ -162,5 +165,44 @@ async fn a_provider_that_keeps_failing_is_left_alone_and_tried_again() {
     line.proxy.heal();
     eventually("the provider is tried again", async || line.put("tried.bin", content(10)).await.status == 200).await;
     line.works(&content(10)).await;
+    assert_eq!(files_stored(&line.server).await, 2);
+}
+
+/// `stowage_content_mismatches_total`.
+async fn mismatches(server: &Stowage) -> u64 {
+    let metrics = get(server, "/metrics").await;
+    let value = metrics.text().lines().find_map(|line| line.strip_prefix("stowage_content_mismatches_total "));
+    value.and_then(|value| value.parse().ok()).expect("a figure")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_changes_on_the_way_back_is_never_complete() {
+    let line = Line::open().await;
+    let mut expected = 0;
+    for length in [10_000, LARGE] {
+        let stored = store(&line.server, &line.app, "filename=a.bin", content(length)).await;
+        let path = format!("/{}", text_of(&stored, "handle"));
+        for position in [0, length - 1] {
+            line.proxy.fail(Fault::Flip(Way::Answer, position as u64));
+            let answer = client().get(format!("{}{path}", line.server.url())).send().await;
+            let read = match answer {
+                Ok(answer) => answer.bytes().await,
+                Err(error) => Err(error),
+            };
+            assert!(read.is_err(), "{length} bytes, changed at {position}: they look complete");
+            assert!(line.proxy.struck() > 0, "the fault has not happened");
+            expected += 1;
+            assert_eq!(mismatches(&line.server).await, expected);
+
+            // Nor does it become another file.
+            let copy = format!("/api/store/local/{}?key={}", text_of(&stored, "handle"), line.app.key);
+            let refused = post(&line.server, &copy, "").await;
+            assert!((500..600).contains(&refused.status), "{refused:?}");
+            expected += 1;
+        }
+        line.proxy.heal();
+        assert!(get(&line.server, &path).await.expect(200).body == content(length));
+    }
+    assert_eq!(mismatches(&line.server).await, expected);
     assert_eq!(files_stored(&line.server).await, 2);
 }

@@ -3,6 +3,8 @@
 
 mod alias;
 mod alias_rules;
+mod bad_input;
+mod clients;
 mod credentials;
 mod journey;
 mod swift;
@@ -19,8 +21,8 @@ use stowage_store::{
     Blob, BlobStore, ObjectId, ObjectKey, ObjectMeta, StoreError, local::LocalStore, registry::Provider,
 };
 use stowage_testkit::{
-    AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Dropbox, GcsServer, Origin, Reply, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY,
-    S3Server, SwiftServer,
+    AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Dropbox, GcsServer, Moto, Origin, Reply, S3_ACCESS_KEY_ID,
+    S3_SECRET_ACCESS_KEY, S3Server, SwiftServer,
 };
 
 use crate::support::{App, Stowage, client, server_with};
@@ -73,6 +75,22 @@ impl Backend {
         ];
         let wrong = [("secret_access_key", "not the secret")];
         Some(Self::new("s3", "S3", &settings, &wrong, server))
+    }
+
+    /// Another implementation, which takes any credentials and keeps access lists.
+    async fn moto() -> Option<Self> {
+        let server = Moto::start().await?;
+        for bucket in CONTAINERS {
+            server.create_bucket(bucket).await;
+        }
+        let settings = [
+            ("bucket", "files"),
+            ("allowed_buckets", "second,missing"),
+            ("endpoint", &server.endpoint()),
+            ("access_key_id", "any"),
+            ("secret_access_key", "any"),
+        ];
+        Some(Self::new("s3", "S3", &settings, &[], server))
     }
 
     async fn azure() -> Option<Self> {

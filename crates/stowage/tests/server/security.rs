@@ -3,3 +3,4 @@
 mod attempts;
 mod bounds;
 mod matrix;
+mod uploads;

@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 use stowage_core::{handle::AppSecret, policy};
-pub(crate) use stowage_testkit::{App, Stowage, client};
+pub(crate) use stowage_testkit::{App, Stowage, client, client_builder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -98,6 +98,16 @@ pub(crate) async fn send(request: RequestBuilder) -> HttpAnswer {
     HttpAnswer { status, headers, body }
 }
 
+/// What `curl` gets with these arguments, the URL among them.
+pub(crate) async fn curl(arguments: &[&str]) -> HttpAnswer {
+    // Without the header it would print an interim answer, too.
+    let common = ["--silent", "--show-error", "--include", "--http1.1", "--noproxy", "*", "-H", "Expect:"];
+    let output = tokio::process::Command::new("curl").args(common).args(arguments).output().await;
+    let output = output.expect("curl is installed");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    parse_answer(&output.stdout)
+}
+
 /// GETs a path of a server.
 pub(crate) async fn get(server: &Stowage, path: &str) -> HttpAnswer {
     send(client().get(format!("{}{path}", server.url()))).await
@@ -125,7 +135,7 @@ pub(crate) async fn raw_request(server: &Stowage, head: &str, body: &[u8]) -> Ht
     parse_answer(&answer)
 }
 
-fn parse_answer(answer: &[u8]) -> HttpAnswer {
+pub(crate) fn parse_answer(answer: &[u8]) -> HttpAnswer {
     let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("the answer has a head");
     let head = std::str::from_utf8(&answer[..end]).expect("the head is ASCII");
     let mut lines = head.split("\r\n");

@@ -9,7 +9,7 @@ use super::{LARGE, png};
 use crate::common::{AN_HOUR, Fixture, Gap, meta, pattern, put_as, read};
 
 /// Makes a presigned request as somebody without credentials.
-async fn direct(method: reqwest::Method, request: &PresignedRequest, body: Bytes) -> reqwest::Response {
+pub(super) async fn direct(method: reqwest::Method, request: &PresignedRequest, body: Bytes) -> reqwest::Response {
     let mut builder = reqwest::Client::new().request(method, &request.url).body(body);
     for (name, value) in &request.headers {
         builder = builder.header(name, value);

@@ -1,14 +1,15 @@
 //! `stowage store migrate`: which files are moved, and what is told about it.
 
+mod content;
 mod mover;
 
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use stowage_catalogue::{App, Catalogue, StoreRow, StoreUsage};
+use stowage_catalogue::{App, Catalogue, Claimant, StoreRow, StoreUsage};
 use stowage_core::handle::Handle;
-use stowage_server::{config::Config, lock_moves, open_local_store};
+use stowage_server::{claims::recover_if_dead, config::Config, lock_moves, open_local_store};
 use stowage_store::local::LocalStore;
 
 use super::{find_store, no_store, provider_of, unusable};
@@ -64,6 +65,9 @@ pub(super) async fn run(config: &Config, catalogue: &Catalogue, arguments: Migra
     }
 
     let _lock = lock_moves(&config.data).await?;
+    // What an interrupted run claimed, and what a server did that does not run any more.
+    catalogue.recover_intents(Claimant::Mover).await?;
+    recover_if_dead(&config.data, catalogue, Claimant::Server).await?;
     let local = open_local_store(config)?;
     let bar = progress(total);
     let mut report = Report::default();

@@ -10,6 +10,7 @@ use crate::{
 
 on_every_provider!(objects: [
     objects_are_delivered,
+    objects_have_dates_and_metadata,
     objects_are_sources
 ]);
 
@@ -77,6 +78,35 @@ async fn objects_are_delivered(backend: &Backend) {
     assert!(page.header("content-disposition").starts_with("attachment"), "{page:?}");
     assert!(page.header("content-security-policy").contains("sandbox"), "{page:?}");
     assert_eq!((files_stored(&server).await, objects(server.data()).len()), (0, 0), "nothing is kept of it");
+}
+
+async fn objects_have_dates_and_metadata(backend: &Backend) {
+    let (server, app) = start(backend);
+    backend.put("dated/a b.txt", "text/plain", b"0123456789").await;
+    let source = "src://archive/dated/a%20b.txt";
+    let path = format!("/{}/{source}", app.key);
+    let whole = get(&server, &path).await.expect(200);
+    let date = whole.header("last-modified").to_owned();
+    let modified = httpdate::parse_http_date(&date).expect("a date of HTTP");
+    get_with(&server, &path, "If-Modified-Since", &date).await.expect(304);
+    get_with(&server, &path, "If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT").await.expect(200);
+
+    let facts = get(&server, &format!("/{}/metadata/{source}", app.key)).await.expect(200).json();
+    let since = modified.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let expected = json!({
+        "size": 10, "mimetype": "text/plain", "filename": "a b.txt", "uploaded": since.as_secs() * 1000,
+        "writeable": false, "path": "dated/a b.txt", "key": "dated/a b.txt",
+    });
+    assert_eq!(facts, expected);
+    for asked in [
+        format!("/{}/metadata=[size,md5]/{source}", app.key),
+        format!("/{}/metadata/{source}?size=true&md5=true", app.key),
+    ] {
+        let facts = get(&server, &asked).await.expect(200).json();
+        assert_eq!(facts, json!({ "size": 10, "md5": null }), "{asked}");
+    }
+    get(&server, &format!("/{}/metadata/src://archive/dated/missing.txt", app.key)).await.expect(404);
+    get(&server, &format!("/{}/metadata/https://example.com/a.txt", app.key)).await.expect(400);
 }
 
 async fn objects_are_sources(backend: &Backend) {

@@ -128,6 +128,17 @@ async fn policies_bind_aliases() {
     for answer in through_every_door(&server, &app, source, "").await {
         assert_eq!(answer.expect(403).header("x-stowage-error"), "policy_missing");
     }
+    let metadata = format!("/{}/metadata/{source}", app.key);
+    for (status, more) in [
+        (403, json!({})),
+        (200, json!({ "call": ["stat"] })),
+        (403, json!({ "call": ["stat"], "url": "src://archive/pictures/.*" })),
+        (403, json!({ "call": ["stat"], "handle": "AAAAAAAAAAAAAAAAAAAA" })),
+    ] {
+        get(&server, &format!("{metadata}?{}", policy(&app, more.clone()))).await.expect(status);
+    }
+    let exif = format!("{metadata}?exif=true&{}", policy(&app, json!({ "call": ["stat"] })));
+    get(&server, &exif).await.expect(403);
     let signed = get(&server, &format!("/{}/{source}?{}", app.key, policy(&app, json!({})))).await.expect(200);
     assert!(signed.header("cache-control").starts_with("private"), "{signed:?}");
 }

@@ -83,6 +83,18 @@ pub(super) fn attempts(route: &Route, method: &Method, target: &Target) -> Vec<A
         .collect(),
         Operation::Process => process(target),
         Operation::Deliver => deliveries(method, target),
+        // A policy that is given must be valid; none is needed (`prefetch.rs`).
+        Operation::Prefetch => Vec::new(),
+        Operation::StartUpload => starts(target),
+        Operation::CreateResumable => resumable(method, target),
+        // Whoever knows an upload's id may go on with it (`uploads.rs`).
+        Operation::AnnouncePart
+        | Operation::ReceivePart
+        | Operation::CommitPart
+        | Operation::CompleteUpload
+        | Operation::ReadResumable
+        | Operation::AppendResumable
+        | Operation::CancelResumable => Vec::new(),
         Operation::Health | Operation::Ready | Operation::Metrics | Operation::OpenApi => Vec::new(),
     }
 }
@@ -162,6 +174,79 @@ fn bodies(route: &Route, method: &Method, target: &Target, by_content: Calls, by
         }));
     }
     attempts
+}
+
+/// Either begins an upload (spec 04 §5).
+const PICK: Calls = &[&["pick", "store"]];
+
+/// The dialects of `/multipart/start`, with the policy in the body and in the query.
+fn starts(target: &Target) -> Vec<Attempt> {
+    let dialects = [Dialect::Json, Dialect::Form, Dialect::Urlencoded];
+    let cases = dialects.into_iter().flat_map(|dialect| [true, false].map(|in_body| (dialect, in_body)));
+    let begin = |(dialect, in_body): (Dialect, bool)| {
+        let target = target.clone();
+        let case = format!("{dialect:?}, policy in the {}", if in_body { "body" } else { "query" });
+        attempt(case, PICK, move |_, policy| {
+            let mut fields = vec![("apikey", target.key.as_str()), ("filename", "a.bin"), ("size", "7")];
+            if let Some(policy) = policy.filter(|_| in_body) {
+                fields.extend([("policy", policy.policy.as_str()), ("signature", policy.signature.as_str())]);
+            }
+            let url = target.url("/multipart/start", "", policy.filter(|_| !in_body));
+            dialect.fill(client().post(url), &fields)
+        })
+    };
+    cases.map(begin).collect()
+}
+
+/// tus and the IETF draft, with and without bytes.
+fn resumable(method: &Method, target: &Target) -> Vec<Attempt> {
+    let cases: [(&str, &[(&str, &str)], &str); 5] = [
+        ("tus", &[("Tus-Resumable", "1.0.0"), ("Upload-Length", "7")], ""),
+        (
+            "tus with bytes",
+            &[("Tus-Resumable", "1.0.0"), ("Upload-Length", "7"), ("Content-Type", "application/offset+octet-stream")],
+            "content",
+        ),
+        ("tus, a piece", &[("Tus-Resumable", "1.0.0"), ("Upload-Defer-Length", "1"), ("Upload-Concat", "partial")], ""),
+        ("draft", &[("Upload-Draft-Interop-Version", "6"), ("Upload-Complete", "?0")], "con"),
+        ("draft, all at once", &[("Upload-Complete", "?1")], "content"),
+    ];
+    let begin = |(case, headers, body): (&str, &'static [(&str, &str)], &'static str)| {
+        let (target, method) = (target.clone(), method.clone());
+        attempt(case.to_owned(), PICK, move |_, policy| {
+            let url = target.url("/tus", &format!("key={}", target.key), policy);
+            let request = client().request(method.clone(), url).body(body);
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+        })
+    };
+    cases.map(begin).into_iter().collect()
+}
+
+/// How the fields of a command are written (spec 03 §3.1, 3.2).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dialect {
+    Json,
+    Form,
+    Urlencoded,
+}
+
+impl Dialect {
+    pub(super) fn fill(self, request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
+        match self {
+            Self::Json => request.json(&fields.iter().copied().collect::<std::collections::BTreeMap<_, _>>()),
+            Self::Form => {
+                let names: Vec<String> = fields.iter().map(|(name, _)| format!("name=\"{name}\"")).collect();
+                let parts = names.iter().zip(fields).map(|(name, (_, value))| (name.as_str(), None, value.as_bytes()));
+                let (content_type, body) = multipart(&parts.collect::<Vec<Part<'_>>>());
+                request.header("Content-Type", content_type).body(body)
+            }
+            Self::Urlencoded => {
+                let pairs: Vec<String> =
+                    fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+                request.header("Content-Type", "application/x-www-form-urlencoded").body(pairs.join("&"))
+            }
+        }
+    }
 }
 
 /// `Content-Type` and body from a URL and a policy.

@@ -1,25 +1,26 @@
 //! Moving one file: copy, verify, switch; again when it changed meanwhile.
 
-use std::{collections::HashSet, io};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::{
-    StreamExt, TryStreamExt,
-    stream::{self, BoxStream},
-};
+use futures_util::TryStreamExt;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 use stowage_catalogue::{Catalogue, CatalogueError, FileMove, FileRow, MoveOutcome, OldObject, StoreId, StoreRow};
 use stowage_core::{filename::FileName, location::ContainerName};
-use stowage_server::ingest::{meta_of, unix_millis};
+use stowage_server::{
+    ingest::{meta_of, unix_millis},
+    object_locks::ObjectLocks,
+};
 use stowage_store::{
-    Blob, ObjectId, ObjectKey, StoreError,
+    BlobStore, ObjectId, ObjectKey, StoreError,
     registry::{Containers, OpenedStore},
 };
-use tokio::{io::AsyncReadExt, sync::Mutex};
-use tokio_util::io::ReaderStream;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
-use super::super::trial;
+use super::{super::trial, content::content};
 use crate::failure::Failure;
 
 /// Attempts for a file that changes while it is copied.
@@ -28,7 +29,11 @@ const ATTEMPTS: usize = 5;
 /// Objects stay this long after the last use, milliseconds: the original for readers who saw the row before the switch.
 const GRACE: i64 = 5 * 60 * 1000;
 
-const CHUNK: usize = 256 * 1024;
+/// How long the server is waited for that writes or removes an object of the same key.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks at it.
+const CLAIM_RETRY: Duration = Duration::from_millis(100);
 
 /// What came of one file.
 pub(super) enum Outcome {
@@ -52,6 +57,8 @@ enum Obstacle {
     Changed,
     #[error("another file has its key `{0}` in the new store")]
     Taken(String),
+    #[error("its key `{0}` is being written in the new store; run the command again")]
+    Claimed(String),
     #[error("its content in the old store is not what was stored: {0}")]
     Damaged(String),
     #[error("{0}: {1}")]
@@ -73,6 +80,7 @@ pub(super) struct Mover {
     target: OpenedStore,
     default_container: Option<ContainerName>,
     keep_source: bool,
+    locks: ObjectLocks,
     /// Pairs of containers that are known to be two places.
     distinct: Mutex<HashSet<(ContainerName, ContainerName)>>,
 }
@@ -95,7 +103,8 @@ impl Mover {
             }),
         };
         let distinct = Mutex::default();
-        Ok(Self { catalogue, from, source, to, target, default_container, keep_source, distinct })
+        let locks = ObjectLocks::default();
+        Ok(Self { catalogue, from, source, to, target, default_container, keep_source, locks, distinct })
     }
 
     /// The store whose files are moved.
@@ -138,13 +147,19 @@ impl Mover {
             intent: None,
             old_object: self.old_object(),
         };
+        let planned = self.target.driver.planned_id(&key);
+        // Files of one key are moved together: the others see then that there is nothing left to do.
+        let _guard = match &planned {
+            Some(planned) => Some(self.locks.lock(self.to.id, planned.as_str()).await),
+            None => None,
+        };
         self.check(&wanted).await?;
-        if let Some(planned) = self.target.driver.planned_id(&key) {
-            self.check_distinct(&old, &container).await?;
-            wanted.intent = Some(self.catalogue.add_intent(self.to.id, planned.as_str()).await?);
+        if let Some(planned) = planned {
+            self.check_distinct(file, &old, &container).await?;
+            wanted.intent = Some(self.claim(file, &planned).await?);
         }
-        let object = match self.copy(&wanted, &key, bar).await {
-            Ok(object) => object,
+        let (object, sha256) = match self.copy(&wanted, &key, bar).await {
+            Ok(copied) => copied,
             Err(CopyFailure::NothingWritten(obstacle)) => {
                 if let Some(intent) = wanted.intent {
                     self.catalogue.drop_intent(intent).await?;
@@ -156,7 +171,7 @@ impl Mover {
                 return Err(obstacle);
             }
         };
-        let switched = match self.verify(file, &object).await {
+        let switched = match self.verify(file, &object, sha256).await {
             Ok(()) => self.switch(&wanted, &object).await,
             Err(obstacle) => Err(obstacle),
         };
@@ -166,6 +181,26 @@ impl Mover {
             self.give_up(&wanted, Some(&object).filter(|_| unnamed)).await?;
         }
         switched
+    }
+
+    /// Keeps the server from writing or removing the object; waits a while if it is at it.
+    async fn claim(&self, file: &FileRow, object: &ObjectId) -> Result<i64, Obstacle> {
+        let deadline = Instant::now() + CLAIM_PATIENCE;
+        loop {
+            match self.catalogue.add_move_intent(self.to.id, object.as_str()).await {
+                Err(CatalogueError::Claimed) if Instant::now() < deadline => sleep(CLAIM_RETRY).await,
+                Err(CatalogueError::Claimed) => return Err(Obstacle::Claimed(file.key.clone())),
+                claimed => return Ok(claimed?),
+            }
+        }
+    }
+
+    /// The driver of the old store for the region where the file is.
+    fn source_of(&self, file: &FileRow) -> Result<Arc<dyn BlobStore>, StoreError> {
+        match &file.region {
+            None => Ok(self.source.driver.clone()),
+            Some(region) => self.source.driver.in_region(region),
+        }
     }
 
     fn old_object(&self) -> OldObject {
@@ -190,13 +225,25 @@ impl Mover {
         judged(self.catalogue.move_file(now, object.as_str()).await?, wanted)
     }
 
-    async fn verify(&self, file: &FileRow, object: &ObjectId) -> Result<(), Obstacle> {
-        let stat = self.target.driver.stat(object).await.map_err(|error| Obstacle::Store("the new store", error))?;
-        if stat.size == file.size {
-            return Ok(());
+    /// The copy is what was read, and that was compared with the row where the row has a SHA-256. Where it has none, the copy is read back.
+    async fn verify(&self, file: &FileRow, object: &ObjectId, sha256: [u8; 32]) -> Result<(), Obstacle> {
+        let failed = |error| Obstacle::Store("the new store", error);
+        let stat = self.target.driver.stat(object).await.map_err(failed)?;
+        if stat.size != file.size {
+            let found = format!("{} bytes arrived, not {}", stat.size, file.size);
+            return Err(failed(StoreError::Corrupt(found)));
         }
-        let found = format!("{} bytes arrived, not {}", stat.size, file.size);
-        Err(Obstacle::Store("the new store", StoreError::Corrupt(found)))
+        if file.sha256.is_none() {
+            let mut copy = content(&*self.target.driver, object, file.size).await.map_err(failed)?;
+            let mut hasher = Sha256::new();
+            while let Some(chunk) = copy.try_next().await.map_err(failed)? {
+                hasher.update(&chunk);
+            }
+            if hasher.finalize()[..] != sha256 {
+                return Err(failed(StoreError::Corrupt("the copy reads back differently".to_owned())));
+            }
+        }
+        Ok(())
     }
 
     /// This copy is void. A remote one is not removed at once: the next attempt writes an object of the same name.
@@ -212,11 +259,19 @@ impl Mover {
         }
     }
 
-    async fn copy(&self, wanted: &FileMove, key: &ObjectKey, bar: &ProgressBar) -> Result<ObjectId, CopyFailure> {
+    /// The copy, and the SHA-256 of what was read.
+    async fn copy(
+        &self,
+        wanted: &FileMove,
+        key: &ObjectKey,
+        bar: &ProgressBar,
+    ) -> Result<(ObjectId, [u8; 32]), CopyFailure> {
         let file = &wanted.file;
         let source = |error| CopyFailure::NothingWritten(Obstacle::Store("the old store", error));
         let target = |error| CopyFailure::NothingWritten(Obstacle::Store("the new store", error));
-        let mut content = self.content(file).await.map_err(source)?;
+        let object = ObjectId::from_catalogue(file.object.clone());
+        let old_store = self.source_of(file).map_err(source)?;
+        let mut content = content(&*old_store, &object, file.size).await.map_err(source)?;
         let mut writer = self.target.driver.create(key, &meta_of(file)).await.map_err(target)?;
         let mut written = 0;
         let copied = async {
@@ -232,38 +287,29 @@ impl Mover {
             if written != file.size {
                 return Err(Obstacle::Damaged(format!("{written} bytes instead of {}", file.size)));
             }
-            if sha256 != file.sha256 {
+            if file.sha256.is_some_and(|stored| stored != sha256) {
                 return Err(Obstacle::Damaged("its SHA-256 differs".to_owned()));
             }
             // Once more: from here on a remote object of this key is replaced.
-            self.check(wanted).await
+            self.check(wanted).await?;
+            Ok(sha256)
         };
-        if let Err(obstacle) = copied.await {
-            writer.abort().await;
-            bar.set_position(bar.position().saturating_sub(written));
-            return Err(CopyFailure::NothingWritten(obstacle));
-        }
-        writer.commit().await.map_err(|error| CopyFailure::Unclear(Obstacle::Store("the new store", error)))
-    }
-
-    async fn content(&self, file: &FileRow) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        if file.size == 0 {
-            return Ok(stream::empty().boxed());
-        }
-        let object = ObjectId::from_catalogue(file.object.clone());
-        Ok(match self.source.driver.open(&object, 0..file.size).await? {
-            Blob::Memory(bytes) => stream::once(async { Ok(bytes) }).boxed(),
-            Blob::Stream(chunks) => chunks,
-            Blob::File { file, range } => {
-                let content = tokio::fs::File::from_std(file).take(range.end);
-                ReaderStream::with_capacity(content, CHUNK).map_err(unreadable).boxed()
+        let sha256 = match copied.await {
+            Ok(sha256) => sha256,
+            Err(obstacle) => {
+                writer.abort().await;
+                bar.set_position(bar.position().saturating_sub(written));
+                return Err(CopyFailure::NothingWritten(obstacle));
             }
-        })
+        };
+        let object =
+            writer.commit().await.map_err(|error| CopyFailure::Unclear(Obstacle::Store("the new store", error)))?;
+        Ok((object, sha256))
     }
 
     /// Two names may stand for one bucket. Copying an object onto itself and then removing the original would lose it, so
     /// an object written by the new name must not be visible by the old one.
-    async fn check_distinct(&self, old: &ContainerName, new: &ContainerName) -> Result<(), Obstacle> {
+    async fn check_distinct(&self, file: &FileRow, old: &ContainerName, new: &ContainerName) -> Result<(), Obstacle> {
         let pair = (old.clone(), new.clone());
         let mut distinct = self.distinct.lock().await;
         if distinct.contains(&pair) {
@@ -271,13 +317,13 @@ impl Mover {
         }
         let filename = FileName::parse("stowage-probe.txt").map_err(|error| Obstacle::Name(error.to_string()))?;
         let probe = ObjectKey::build(new.clone(), None, &filename);
-        let Some(seen) = self.source.driver.planned_id(&ObjectKey::existing(old.clone(), probe.key().to_owned()))
-        else {
+        let source = self.source_of(file).map_err(|error| Obstacle::Store("the old store", error))?;
+        let Some(seen) = source.planned_id(&ObjectKey::existing(old.clone(), probe.key().to_owned())) else {
             return Ok(());
         };
         let failed = |error| Obstacle::Store("the new store", error);
         let written = trial::write(&*self.target.driver, &probe).await.map_err(failed)?;
-        let visible = self.source.driver.stat(&seen).await;
+        let visible = source.stat(&seen).await;
         self.target.driver.delete(&written).await.map_err(failed)?;
         match visible {
             Ok(_) => Err(Obstacle::SamePlace),
@@ -303,8 +349,4 @@ fn judged(outcome: MoveOutcome, wanted: &FileMove) -> Result<u64, Obstacle> {
         MoveOutcome::Changed => Err(Obstacle::Changed),
         MoveOutcome::Taken => Err(Obstacle::Taken(wanted.file.key.clone())),
     }
-}
-
-fn unreadable(error: io::Error) -> StoreError {
-    StoreError::Other(error.to_string())
 }

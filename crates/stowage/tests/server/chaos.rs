@@ -1,0 +1,39 @@
+//! Uploads that survive anything (threats C1–C13): random operations of many clients over all protocols, broken lines, and a server
+//! that is killed at any moment.
+//!
+//! The operations are drawn from a seed. `STOWAGE_CHAOS_SEEDS=17` replays one, `STOWAGE_CHAOS_SEEDS=0..500` runs many.
+
+mod model;
+mod upload;
+mod wire;
+mod world;
+
+use std::ops::Range;
+
+use self::world::World;
+pub(crate) use crate::durability::Random;
+
+/// Run every time.
+const SEEDS: Range<u64> = 0..8;
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("STOWAGE_CHAOS_SEEDS") else { return SEEDS };
+    let number = |text: &str| text.parse::<u64>().expect("STOWAGE_CHAOS_SEEDS is a number or a range such as 0..500");
+    match text.split_once("..") {
+        Some((first, end)) => number(first)..number(end),
+        None => number(&text)..number(&text) + 1,
+    }
+}
+
+#[tokio::test]
+async fn every_acknowledged_byte_is_in_the_one_file_of_its_upload() {
+    for seed in seeds() {
+        announce(seed);
+        World::start(seed).await.run().await;
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a failure must be repeatable")]
+fn announce(seed: u64) {
+    eprintln!("STOWAGE_CHAOS_SEEDS={seed}");
+}
