@@ -88,6 +88,7 @@ fn new_file(app: AppId, store: StoreId) -> FileRow {
         modified: 0,
         version: 1,
         source_url: None,
+        alt: None,
         access: Access::Private,
         tags: BTreeMap::new(),
     }

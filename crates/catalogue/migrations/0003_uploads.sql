@@ -22,3 +22,6 @@ CREATE TABLE upload_parts (
     content TEXT NOT NULL,
     PRIMARY KEY (upload, number)
 ) STRICT, WITHOUT ROWID;
+
+-- What somebody who cannot see the file is told.
+ALTER TABLE files ADD COLUMN alt TEXT;

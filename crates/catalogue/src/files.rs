@@ -12,7 +12,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "handle, app, store, location, container, key, object, filename, mimetype, \
-    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags, access, region, etag";
+    size, sha256, digests, dimensions, uploaded, modified, version, source_url, tags, access, region, etag, alt";
 
 pub(crate) fn commit(connection: &Connection, file: &FileRow, intent: Option<i64>) -> Result<()> {
     stores::check_owner(connection, file.store, file.app)?;
@@ -34,7 +34,7 @@ fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
     connection
         .prepare_cached(&format!(
             "INSERT INTO files ({COLUMNS}) VALUES \
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
         ))?
         .execute(params![
             file.handle.as_str(),
@@ -58,6 +58,7 @@ fn insert(connection: &Connection, file: &FileRow) -> Result<()> {
             file.access.as_str(),
             file.region,
             file.etag,
+            file.alt,
         ])?;
     Ok(())
 }
@@ -186,6 +187,7 @@ fn from_row(row: &Row<'_>) -> Result<FileRow> {
         modified: row.get(14)?,
         version: row.get(15)?,
         source_url: row.get(16)?,
+        alt: row.get(21)?,
         tags: from_json(&tags)?,
         access: Access::parse(&access).ok_or_else(|| CatalogueError::internal("a file row with an unknown access"))?,
     })

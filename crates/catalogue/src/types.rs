@@ -126,6 +126,8 @@ pub struct FileRow {
     pub version: i64,
     /// URL it was imported from.
     pub source_url: Option<String>,
+    /// What somebody who cannot see it is told (spec 03 §7).
+    pub alt: Option<String>,
     /// Upload tags.
     pub tags: BTreeMap<String, String>,
     /// Access at the provider, kept by overwrites.

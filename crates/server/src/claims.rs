@@ -52,14 +52,27 @@ pub(crate) async fn claim(
     object: &str,
     region: Option<&str>,
 ) -> Result<i64, ApiError> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = deadline();
     loop {
         match server.catalogue.add_intent(store, object, region).await {
-            Err(CatalogueError::Claimed) if Instant::now() < deadline => {}
+            Err(CatalogueError::Claimed) if wait(server, deadline).await? => {}
             claimed => return Ok(claimed?),
         }
-        if !recover_if_dead(&server.config.data, &server.catalogue, Claimant::Mover).await? {
-            sleep(RETRY).await;
-        }
     }
+}
+
+/// Until when a request that begins now waits for another process.
+pub(crate) fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// Waits a moment for an object that another process claims. False once the deadline is over.
+pub(crate) async fn wait(server: &Server, deadline: Instant) -> Result<bool, CatalogueError> {
+    if Instant::now() >= deadline {
+        return Ok(false);
+    }
+    if !recover_if_dead(&server.config.data, &server.catalogue, Claimant::Mover).await? {
+        sleep(RETRY).await;
+    }
+    Ok(true)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt};
 use http::StatusCode;
-use stowage_catalogue::{App, FileRow};
+use stowage_catalogue::{App, CatalogueError, FileRow};
 use stowage_core::{
     filename::FileName,
     handle::Handle,
@@ -17,6 +17,7 @@ use stowage_uploads::{Completion, Content, Finished, ListedPart, Plan, Session, 
 
 use crate::{
     api::store::destination,
+    claims,
     http::{ApiError, BodyError, RequestBody, authorise::Authority, context::RequestContext},
     ingest::{self, SizeLimits, naming},
     object_locks::ObjectGuard,
@@ -111,6 +112,8 @@ pub struct Ending {
     pub mimetype: Option<MediaType>,
     /// More upload tags.
     pub tags: BTreeMap<String, String>,
+    /// What somebody who cannot see the file is told.
+    pub alt: Option<String>,
 }
 
 /// Completes an upload, or tells again what came of it.
@@ -120,15 +123,31 @@ pub async fn complete(
     session: &Arc<Session>,
     ending: Ending,
 ) -> Result<FileRow, ApiError> {
+    if session.plan().partial {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "upload_partial",
+            "a partial upload becomes a file only together with others (`Upload-Concat: final`)",
+        ));
+    }
     let driver = driver_of(server, session).await?;
     check_content(app, session).await?;
     if app.settings.direct_uploads {
         session.learn_parts(&*driver).await?;
     }
-    let _lock = lock(server, session, &*driver).await?;
-    let row = row_maker(session, &ending)?;
-    let completion = session.complete(ending.parts, driver, row).await?;
-    settle(server, session, completion).await
+    let (server, session) = (server.clone(), session.clone());
+    ingest::run_to_the_end(async move {
+        let _lock = lock(&server, &session, &*driver).await?;
+        let deadline = claims::deadline();
+        loop {
+            let row = row_maker(&session, &ending)?;
+            match session.complete(ending.parts.clone(), driver.clone(), row).await {
+                Err(UploadError::Catalogue(CatalogueError::Claimed)) if claims::wait(&server, deadline).await? => {}
+                completion => return settle(&server, &session, completion?).await,
+            }
+        }
+    })
+    .await
 }
 
 /// Puts partial uploads together to a file (tus concatenation).
@@ -142,15 +161,25 @@ pub async fn concatenate(
     if let Some(sniffed) = Session::sniffed_together(&sources).await? {
         ingest::check_type(app, &sniffed, &[])?;
     }
-    let _lock = lock(server, session, &*driver).await?;
-    let row = row_maker(session, &Ending::default())?;
-    let completion = session.concatenate(sources.clone(), driver, row).await?;
-    for source in sources {
-        if let Err(error) = source.retire(PARTIAL_GRACE).await {
-            tracing::debug!(%error, "a partial upload stays for its whole life");
+    let (server, session) = (server.clone(), session.clone());
+    ingest::run_to_the_end(async move {
+        let _lock = lock(&server, &session, &*driver).await?;
+        let deadline = claims::deadline();
+        let completion = loop {
+            let row = row_maker(&session, &Ending::default())?;
+            match session.concatenate(sources.clone(), driver.clone(), row).await {
+                Err(UploadError::Catalogue(CatalogueError::Claimed)) if claims::wait(&server, deadline).await? => {}
+                completion => break completion?,
+            }
+        };
+        for source in sources {
+            if let Err(error) = source.retire(PARTIAL_GRACE).await {
+                tracing::debug!(%error, "a partial upload stays for its whole life");
+            }
         }
-    }
-    settle(server, session, completion).await
+        settle(&server, &session, completion).await
+    })
+    .await
 }
 
 /// The driver of the store that an upload goes to.
@@ -196,7 +225,7 @@ fn row_maker(session: &Session, ending: &Ending) -> Result<impl FnOnce(Finished)
     let access = Access::parse(&plan.access).unwrap_or_default();
     let (app, store) = (session.app(), session.store());
     let filename = ending.filename.as_ref().map_or(plan.filename, |name| name.as_str().to_owned());
-    let mimetype = ending.mimetype.clone();
+    let (mimetype, alt) = (ending.mimetype.clone(), ending.alt.clone());
     let mut tags = plan.tags;
     tags.extend(ending.tags.clone());
     Ok(move |finished: Finished| {
@@ -221,6 +250,7 @@ fn row_maker(session: &Session, ending: &Ending) -> Result<impl FnOnce(Finished)
             modified: now,
             version: 1,
             source_url: None,
+            alt,
             tags,
             access,
         }

@@ -1,8 +1,10 @@
 //! Checksums that clients send along with a piece of an upload.
 
-use md5::{Digest, Md5};
-use sha1::Sha1;
+use bytes::Bytes;
+use sha1::{Digest, Sha1};
 use sha2::Sha256;
+
+use crate::lanes::Md5;
 
 /// What a body must hash to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,11 +82,20 @@ impl Hasher {
         }
     }
 
+    /// Takes pieces in, MD5 side by side with other parts that arrive. Blocking.
+    pub(crate) fn update_all(mut self, pieces: Vec<Bytes>) -> Self {
+        if let Self::Md5(hasher) = self {
+            return Self::Md5(hasher.update_side_by_side(pieces));
+        }
+        pieces.iter().for_each(|piece| self.update(piece));
+        self
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         match self {
             Self::None => Vec::new(),
             Self::Crc32(hasher) => hasher.finalize().to_be_bytes().to_vec(),
-            Self::Md5(hasher) => hasher.finalize().to_vec(),
+            Self::Md5(hasher) => hasher.finish().to_vec(),
             Self::Sha1(hasher) => hasher.finalize().to_vec(),
             Self::Sha256(hasher) => hasher.finalize().to_vec(),
         }

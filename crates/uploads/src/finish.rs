@@ -7,13 +7,12 @@ use futures_util::{StreamExt, stream::BoxStream};
 use sha2::{Digest, Sha256};
 use stowage_catalogue::{CatalogueError, FileRow};
 use stowage_core::{handle::Handle, media_type::MediaType};
-use stowage_media::SNIFF_BYTES;
 use stowage_store::{BlobStore, BlobWriter, ObjectId, ObjectMeta, StoreError, parts::PartStore};
 
 use crate::{
     error::{Result, UploadError},
     layout::Part,
-    session::{Change, Ended, Session, State, add_to_head, ship::meta_of, spawned},
+    session::{Change, Ended, Session, State, ship::meta_of, spawned},
 };
 
 /// A part as the client lists it (spec 03 §7).
@@ -75,47 +74,6 @@ impl Session {
         spawned(async move { session.finish_from(&sources, &*driver, make_row).await }).await
     }
 
-    /// What the first bytes look like, if anything. Where they are staged they are looked at again: the piece that came first may
-    /// have been too small to tell.
-    pub async fn sniffed(&self) -> Option<MediaType> {
-        match self.head().await {
-            Ok(Some(head)) => stowage_media::sniff(&head),
-            _ => MediaType::parse(self.lock().await.sniffed.as_deref()?).ok(),
-        }
-    }
-
-    /// What partial uploads look like when they are put together.
-    pub async fn sniffed_together(sources: &[Arc<Self>]) -> Result<Option<MediaType>> {
-        let mut together = Vec::new();
-        for source in sources {
-            if together.len() < SNIFF_BYTES {
-                together.extend(source.head().await?.unwrap_or_default());
-            }
-        }
-        Ok(stowage_media::sniff(&together))
-    }
-
-    /// The first bytes, if the first part is staged.
-    pub(crate) async fn head(&self) -> Result<Option<Vec<u8>>> {
-        let mut state = self.lock().await;
-        let staged = matches!(state.layout.part(1), Some(part @ Part::Staged { .. }) if part.end() > 0);
-        if state.ended.is_some() || !staged {
-            return Ok(None);
-        }
-        let all_staged = state.layout.parts().all(|(_, part)| part.receipt().is_none());
-        let pieces = state.layout.pieces((!all_staged).then_some(1));
-        let file = self.file(&mut state).await?;
-        drop(state);
-        let mut content = file.stream(pieces).boxed();
-        let mut head = Vec::new();
-        while head.len() < SNIFF_BYTES
-            && let Some(chunk) = content.next().await
-        {
-            add_to_head(&mut head, &chunk?);
-        }
-        Ok(Some(head))
-    }
-
     async fn finish(&self, listed: &[ListedPart], driver: &dyn BlobStore, make_row: MakeRow) -> Result<Completion> {
         let _one = self.finishing.lock().await;
         {
@@ -128,6 +86,10 @@ impl Session {
         }
         // Nobody writes from here on; a writer that finished in between has changed what was checked.
         let _gate = self.close_gate().await;
+        if self.is_broken() {
+            // Another session may go on with the same staging file.
+            return Err(UploadError::Superseded);
+        }
         let (size, at_provider) = {
             let state = self.lock().await;
             let size = self.check_complete(&state, listed)?;
@@ -347,7 +309,8 @@ impl Session {
         let etag = Sha256::new_with_prefix("stowage upload ").chain_update(self.id().as_str()).finalize().into();
         let row = make_row(Finished { object: object.clone(), size, etag, media_type: meta.media_type });
         let handle = row.handle;
-        let committed = self.catalogue().complete_upload(self.id().as_str(), row.clone(), intent, self.expiry()).await;
+        let expires = self.expiry();
+        let committed = self.catalogue().complete_upload(self.id().as_str(), row.clone(), intent, expires).await;
         if let Err(error) = committed {
             // After an unclear failure the next start decides.
             let certain = matches!(error, CatalogueError::Full | CatalogueError::NotFound);
@@ -367,6 +330,7 @@ impl Session {
             let mut state = self.lock().await;
             state.ended = Some(Ended::Complete(handle));
             state.size = Some(size);
+            state.expires = expires;
             state.forget_file();
             state.at_provider.take()
         };

@@ -8,6 +8,7 @@
 mod checksum;
 mod error;
 mod finish;
+mod lanes;
 mod layout;
 mod plan;
 mod session;
@@ -104,13 +105,18 @@ impl Uploads {
     /// Throws an upload away with all that has arrived. A complete one is only forgotten; its file stays.
     pub async fn abort(&self, id: &UploadId, driver: &dyn BlobStore) -> Result<()> {
         let session = self.session(id).await?;
-        let at_provider = session.at_provider().await;
-        session.end().await?;
-        self.sessions.lock().await.remove(id);
-        match at_provider {
-            Some(upload) => abandon(&session, &upload, driver, &self.catalogue).await,
-            None => Ok(()),
+        session.close(None).await?;
+        self.remove(&session, Some(driver)).await
+    }
+
+    /// Removes an upload that was closed: what the provider holds first, so that a crash leaves a trace of it.
+    async fn remove(&self, session: &Session, driver: Option<&dyn BlobStore>) -> Result<()> {
+        if let (Some(upload), Some(driver)) = (session.at_provider().await, driver) {
+            abandon(session, &upload, driver, &self.catalogue).await?;
         }
+        session.forget().await?;
+        self.sessions.lock().await.remove(session.id());
+        Ok(())
     }
 
     /// Removes uploads that have expired, `driver_of` giving the driver of their stores, and frees the memory of idle ones. Returns how
@@ -134,23 +140,26 @@ impl Uploads {
     where
         F: Future<Output = Option<Arc<dyn BlobStore>>>,
     {
-        let at_provider = row.at_provider.clone().filter(|_| row.handle.is_none()).map(PartUpload::from_catalogue);
-        let mut sessions = self.sessions.lock().await;
-        let session = match sessions.remove(&UploadId::parse(&row.id)?) {
-            Some(session) => session,
-            None => Arc::new(self.restore(row)?),
+        let id = UploadId::parse(&row.id)?;
+        let session = {
+            let mut sessions = self.sessions.lock().await;
+            match sessions.get(&id) {
+                Some(session) => session.clone(),
+                // Nobody may go on with this one, which knows no parts: it is closed before it can be found.
+                None => {
+                    let session = Arc::new(self.restore(row)?);
+                    session.close(None).await?;
+                    sessions.insert(id, session.clone());
+                    session
+                }
+            }
         };
         // It may have been gone on with since it was listed.
-        if session.progress().await.is_ok_and(|progress| progress.expires > unix_millis()) {
-            sessions.insert(session.id().clone(), session);
+        if !session.close(Some(unix_millis())).await? {
             return Ok(());
         }
-        if let Some(upload) = at_provider
-            && let Some(driver) = driver_of(session.store(), session.plan().region.clone()).await
-        {
-            abandon(&session, &upload, &*driver, &self.catalogue).await?;
-        }
-        session.end().await
+        let driver = driver_of(session.store(), session.plan().region.clone()).await;
+        self.remove(&session, driver.as_deref()).await
     }
 
     /// Removes staging files without an open upload: what a crash between "removed from the catalogue" and "removed from the disk"

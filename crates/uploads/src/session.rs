@@ -7,6 +7,7 @@ mod append;
 mod direct;
 mod parts;
 pub(crate) mod ship;
+mod sniffed;
 
 use std::{
     ops::Range,
@@ -19,7 +20,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use stowage_catalogue::{AppId, Catalogue, StoreId, UploadChange, UploadRow};
+use stowage_catalogue::{AppId, Catalogue, CatalogueError, StoreId, UploadChange, UploadRow};
 use stowage_core::handle::Handle;
 use stowage_store::parts::PartUpload;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
@@ -27,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use append::Append;
 use append::Newest;
+use ship::Turns;
 pub use parts::PartBody;
-pub(crate) use parts::{add_to_head, spawned};
+pub(crate) use parts::spawned;
 
 use crate::{
     error::{Result, UploadError},
@@ -79,6 +81,7 @@ pub struct Session {
     /// One writer appends at a time; a newer one stops the older.
     appending: AsyncMutex<()>,
     newest: Mutex<Newest>,
+    turns: Turns,
     /// One completion at a time.
     pub(crate) finishing: AsyncMutex<()>,
     /// The catalogue refused a change: what is in memory may be ahead of it.
@@ -96,7 +99,7 @@ pub(crate) struct State {
     pub(crate) object: Option<String>,
     pub(crate) ended: Option<Ended>,
     file: Option<Arc<StagingFile>>,
-    expires: i64,
+    pub(crate) expires: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +122,6 @@ impl State {
 #[derive(Default)]
 pub(crate) struct Change {
     pub(crate) parts: Vec<u32>,
-    pub(crate) slot: bool,
     pub(crate) size: bool,
     pub(crate) at_provider: bool,
     pub(crate) sniffed: bool,
@@ -161,6 +163,7 @@ impl Session {
             stop: Mutex::default(),
             appending: AsyncMutex::default(),
             newest: Mutex::default(),
+            turns: Turns::default(),
             finishing: AsyncMutex::default(),
             broken: AtomicBool::new(false),
             last_used: Mutex::new(Instant::now()),
@@ -271,7 +274,8 @@ impl Session {
         };
         let recorded = UploadChange {
             size: state.size.filter(|_| change.size),
-            slot: state.layout.slot().filter(|_| change.slot),
+            // Also when the write that told it has failed: whoever wrote since has counted on it.
+            slot: state.layout.slot(),
             at_provider: state.at_provider.as_ref().filter(|_| change.at_provider).map(|name| name.as_str().to_owned()),
             sniffed: state.sniffed.clone().filter(|_| change.sniffed),
             object: state.object.clone().filter(|_| change.object),
@@ -342,13 +346,39 @@ impl Session {
         self.last_used.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    /// Ends it without a file and forgets it. What the provider holds is the caller's to remove. No effect on a complete one but to forget it.
-    pub(crate) async fn end(&self) -> Result<()> {
+    /// Ends it without a file, for all who know it and after a crash too, unless `expired_by` is given and it lives longer than that
+    /// (unix ms). A complete one stays complete, and what the provider was asked for is the file then. Returns whether it has ended.
+    pub(crate) async fn close(&self, expired_by: Option<i64>) -> Result<bool> {
         let _one = self.finishing.lock().await;
+        if let Some(now) = expired_by
+            && self.lock().await.expires > now
+        {
+            return Ok(false);
+        }
         let _gate = self.close_gate().await;
         let mut state = self.lock().await;
+        // The last writer may have gone on with it.
+        if expired_by.is_some_and(|now| state.expires > now) {
+            return Ok(false);
+        }
+        if let Some(Ended::Complete(_)) = state.ended {
+            state.at_provider = None;
+            return Ok(true);
+        }
+        // What cannot be removed now is removed as that of an expired one; nobody goes on with what is left.
+        let expired = UploadChange { expires: 0, ..UploadChange::default() };
+        match self.catalogue.change_upload(self.id.as_str(), expired).await {
+            Ok(()) | Err(CatalogueError::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+        (state.ended, state.expires) = (Some(Ended::Aborted), 0);
+        Ok(true)
+    }
+
+    /// Forgets an upload that was closed, and its bytes here.
+    pub(crate) async fn forget(&self) -> Result<()> {
+        let mut state = self.lock().await;
         self.catalogue.delete_upload(self.id.as_str()).await?;
-        state.ended = Some(Ended::Aborted);
         state.file = None;
         let (directory, id) = (self.directory.clone(), self.id.clone());
         let removed = tokio::task::spawn_blocking(move || directory.remove(&id)).await;

@@ -226,7 +226,7 @@ impl StagedWriter {
     /// Sends what has gathered to the disk once the batch before it is there.
     async fn flush(&mut self) -> io::Result<()> {
         self.wait_for_batch().await?;
-        let mut hasher = self.hasher.take().ok_or_else(failed_before)?;
+        let hasher = self.hasher.take().ok_or_else(failed_before)?;
         let pieces = std::mem::take(&mut self.gathering);
         let start = self.place + self.written;
         self.written += std::mem::take(&mut self.gathered) as u64;
@@ -238,11 +238,10 @@ impl StagedWriter {
         let file = self.file.clone();
         self.batch = Some(tokio::task::spawn_blocking(move || {
             file.write(&pieces, start)?;
-            pieces.iter().for_each(|piece| hasher.update(piece));
             if let Some(range) = write_back {
                 file.write_back(range);
             }
-            Ok(hasher)
+            Ok(hasher.update_all(pieces))
         }));
         Ok(())
     }

@@ -8,3 +8,4 @@ mod migrations;
 mod moves;
 mod opening;
 mod support;
+mod uploads;

@@ -92,6 +92,7 @@ pub(crate) fn file(app: i64, store: StoreId, name: &str) -> FileRow {
         modified: 1_700_000_000_000,
         version: 1,
         source_url: Some("https://example.org/cat".to_owned()),
+        alt: Some("a cat".to_owned()),
         access: Access::Private,
         tags: BTreeMap::from([("album".to_owned(), "köter & \"katzen\"".to_owned())]),
     }

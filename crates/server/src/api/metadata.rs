@@ -56,6 +56,7 @@ const FIELDS: &[&str] = &[
     "path",
     "container",
     "key",
+    "alt",
     "exif",
 ];
 
@@ -68,7 +69,7 @@ const FIELDS: &[&str] = &[
         ("writeable" = Option<bool>, Query), ("cloud" = Option<bool>, Query), ("source_url" = Option<bool>, Query),
         ("md5" = Option<bool>, Query), ("sha1" = Option<bool>, Query), ("sha224" = Option<bool>, Query), ("sha256" = Option<bool>, Query),
         ("sha384" = Option<bool>, Query), ("sha512" = Option<bool>, Query), ("location" = Option<bool>, Query), ("path" = Option<bool>, Query),
-        ("container" = Option<bool>, Query), ("key" = Option<bool>, Query),
+        ("container" = Option<bool>, Query), ("key" = Option<bool>, Query), ("alt" = Option<bool>, Query),
         ("exif" = Option<bool>, Query, description = "Needs the call `exif` in the policy when the app has security on"),
         ("policy" = Option<String>, Query, description = "Needed with `signature` when the app has security on: call `stat`"),
         ("signature" = Option<String>, Query),
@@ -130,6 +131,7 @@ pub async fn describe(
             "writeable" => value!(true),
             "cloud" => value!(false),
             "source_url" => value!(row.source_url),
+            "alt" => value!(row.alt),
             "location" => value!(row.location.as_str()),
             "path" | "key" => value!(row.key),
             "container" => value!(row.container),

@@ -192,6 +192,7 @@ pub async fn store_file(
                 modified: now,
                 version: 1,
                 source_url: upload.source_url,
+                alt: None,
                 tags: options.tags,
                 access: meta.access,
             };
@@ -283,7 +284,7 @@ fn provenance(handle: &Handle) -> Vec<(String, String)> {
 }
 
 /// A client that hangs up cancels its request; what has begun to be committed is finished all the same.
-async fn run_to_the_end<F>(finish: F) -> Result<FileRow, ApiError>
+pub async fn run_to_the_end<F>(finish: F) -> Result<FileRow, ApiError>
 where
     F: Future<Output = Result<FileRow, ApiError>> + Send + 'static,
 {

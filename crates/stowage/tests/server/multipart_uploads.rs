@@ -121,7 +121,7 @@ async fn whole_parts_become_a_file_whatever_their_order() {
     assert_eq!(first, format!("\"{}\"", hex::encode(Md5::digest(&content[..5 * MIB]))));
     // The same part again, as after a lost answer.
     assert_eq!(upload.part(1, &content[..5 * MIB]).await, first);
-    let parts = json!({ "size": content.len(), "filename": "ab.bin", "mimetype": "application/x-ab", "upload_tags": { "a": "b" },
+    let parts = json!({ "size": content.len(), "filename": "ab.bin", "mimetype": "application/x-ab", "upload_tags": { "a": "b" }, "alt": "a noise",
         "parts": [{ "part_number": 2, "etag": last.trim_matches('"') }, { "part_number": 1, "etag": first }] });
     let file = upload.complete(parts.clone()).await.expect(200).json();
     assert_eq!(file["status"], "Stored");
@@ -133,9 +133,12 @@ async fn whole_parts_become_a_file_whatever_their_order() {
     assert_eq!(staged(&server), 0);
     // A repetition after a lost answer gives the same file.
     assert_eq!(upload.complete(parts).await.expect(200).json(), file);
-    let digest =
-        get(&server, &format!("/api/file/{}/metadata?sha256=true", text_of(&file, "handle"))).await.expect(200).json();
+    let digest = get(&server, &format!("/api/file/{}/metadata?sha256=true&alt=true", text_of(&file, "handle")))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(digest["sha256"], hex::encode(sha2::Sha256::digest(&content)));
+    assert_eq!(digest["alt"], "a noise");
 }
 
 #[tokio::test]

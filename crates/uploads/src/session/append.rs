@@ -157,7 +157,7 @@ impl Session {
         }
         let regular = state.size.unwrap_or(0).div_ceil(u64::from(MOST_PARTS)).next_multiple_of(1 << 20);
         if state.layout.set_slot(regular.max(REGULAR_PART)) {
-            self.record(&mut state, Change { slot: true, ..Change::default() }).await?;
+            self.record(&mut state, Change::default()).await?;
         }
         Ok(limit)
     }
@@ -240,6 +240,12 @@ impl Session {
         }
         let mut state = self.lock().await;
         state.check_open()?;
+        // Somebody may have settled the length since this body began.
+        if let Some(limit) = state.size.filter(|size| state.layout.prefix() + length > *size) {
+            drop(state);
+            self.release(&place).await;
+            return Err(UploadError::TooLarge { limit });
+        }
         let sniffed = note_head(&mut state, number, start, &head);
         let freed = state.layout.put_piece(number, start, length, place.place);
         let is_full = start + length == state.layout.slot().unwrap_or(REGULAR_PART);

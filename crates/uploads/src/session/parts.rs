@@ -38,21 +38,21 @@ impl Session {
     async fn receive_part(&self, part: PartBody, driver: Arc<dyn BlobStore>) -> Result<String> {
         let (_permit, stop) = self.enter().await?;
         let (number, size) = (part.number, part.size);
-        let slot = {
+        {
             let mut state = self.lock().await;
             self.check_room(&state, size)?;
             let regular = regular_size(&part, state.size);
-            state.layout.set_slot(regular)
-        };
+            state.layout.set_slot(regular);
+        }
         if self.goes_to_provider(number, size, &*driver).await {
-            return self.send_part(part, &*driver, slot, stop).await;
+            return self.send_part(part, &*driver, &stop).await;
         }
         let staged = self.stage(part, 0, &stop).await?;
         let mut state = self.lock().await;
         state.check_open()?;
         let sniffed = note_head(&mut state, number, 0, &staged.head);
         let freed = state.layout.put_whole(number, &staged.place, staged.md5.clone());
-        self.record(&mut state, Change { parts: vec![number], slot, sniffed, freed, ..Change::default() }).await?;
+        self.record(&mut state, Change { parts: vec![number], sniffed, freed, ..Change::default() }).await?;
         Ok(staged.md5)
     }
 
@@ -69,12 +69,12 @@ impl Session {
         if start.checked_add(size).is_none_or(|end| end > self.plan.maximum) {
             return Err(UploadError::PartTooLarge { limit: self.plan.maximum });
         }
-        let slot = {
+        {
             let mut state = self.lock().await;
             self.check_room(&state, size)?;
             check_uncommitted(&state, number)?;
-            state.layout.set_slot(REGULAR_PART)
-        };
+            state.layout.set_slot(REGULAR_PART);
+        }
         let staged = self.stage(chunk, start, &stop).await?;
         let mut state = self.lock().await;
         state.check_open()?;
@@ -84,7 +84,7 @@ impl Session {
         }
         let sniffed = note_head(&mut state, number, start, &staged.head);
         let freed = state.layout.put_piece(number, start, size, staged.place.place);
-        self.record(&mut state, Change { parts: vec![number], slot, sniffed, freed, ..Change::default() }).await?;
+        self.record(&mut state, Change { parts: vec![number], sniffed, freed, ..Change::default() }).await?;
         Ok(staged.md5)
     }
 
@@ -214,7 +214,7 @@ async fn receive(
     Ok(head)
 }
 
-pub(crate) fn add_to_head(head: &mut Vec<u8>, chunk: &Bytes) {
+pub(super) fn add_to_head(head: &mut Vec<u8>, chunk: &Bytes) {
     let room = stowage_media::SNIFF_BYTES.saturating_sub(head.len());
     head.extend_from_slice(&chunk[..chunk.len().min(room)]);
 }

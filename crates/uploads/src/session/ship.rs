@@ -1,6 +1,9 @@
 //! Parts that go to a provider which keeps parts itself.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_util::{StreamExt, TryStreamExt, future};
 use md5::{Digest, Md5};
@@ -9,6 +12,7 @@ use stowage_store::{
     BlobStore, ObjectMeta, StoreError,
     parts::{PartContent, PartReceipt, PartStore, PartUpload},
 };
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -34,12 +38,13 @@ impl Session {
         &self,
         part: PartBody,
         driver: &dyn BlobStore,
-        slot: bool,
-        stop: CancellationToken,
+        stop: &CancellationToken,
     ) -> Result<String> {
         let parts = driver.parts().ok_or_else(no_parts)?;
         let upload = self.begin_at_provider(&*parts).await?;
         let PartBody { number, size, md5, content } = part;
+        let stop = stop.child_token();
+        let _turn = self.turns.take_over(number, stop.clone()).await;
         let observed = Arc::new(Mutex::new(Observed::default()));
         let content = observe(content, size, stop, observed.clone());
         let sent = parts.put(&upload, number, size, md5, content).await;
@@ -57,7 +62,7 @@ impl Session {
         state.check_open()?;
         let sniffed = note_head(&mut state, number, 0, &seen.head);
         let freed = state.layout.put_at_provider(number, size, Some(etag.clone()), &receipt);
-        self.record(&mut state, Change { parts: vec![number], slot, sniffed, freed, ..Change::default() }).await?;
+        self.record(&mut state, Change { parts: vec![number], sniffed, freed, ..Change::default() }).await?;
         Ok(etag)
     }
 
@@ -91,6 +96,7 @@ impl Session {
     /// Hands a whole staged part to the provider, whatever its size.
     pub(crate) async fn ship(&self, number: u32, parts: &dyn PartStore) -> Result<()> {
         let upload = self.begin_at_provider(parts).await?;
+        let _turn = self.turns.wait(number).await;
         // The last chance to look at its first bytes.
         let head = if number == 1 { self.head().await? } else { None };
         let mut state = self.lock().await;
@@ -110,6 +116,36 @@ impl Session {
         let sniffed = head.is_some_and(|head| note_head(&mut state, number, 0, &head));
         let freed = state.layout.put_at_provider(number, part.end(), md5, &receipt);
         self.record(&mut state, Change { parts: vec![number], sniffed, freed, ..Change::default() }).await
+    }
+}
+
+/// Who sends a part to the provider. That keeps what came last, so one does it at a time: else its bytes could be those of another
+/// writer than the receipt's, or of a place in the staging file that is free again.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<u32, Turn>>);
+
+#[derive(Default)]
+struct Turn {
+    /// Stops the client that sends it.
+    stop: CancellationToken,
+    busy: Arc<AsyncMutex<()>>,
+}
+
+impl Turns {
+    /// Stops the client that sends the part, which may be gone without a word, and goes on in its place.
+    async fn take_over(&self, number: u32, stop: CancellationToken) -> OwnedMutexGuard<()> {
+        let busy = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = turns.entry(number).or_default();
+            std::mem::replace(&mut turn.stop, stop).cancel();
+            turn.busy.clone()
+        };
+        busy.lock_owned().await
+    }
+
+    async fn wait(&self, number: u32) -> OwnedMutexGuard<()> {
+        let busy = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(number).or_default().busy.clone();
+        busy.lock_owned().await
     }
 }
 

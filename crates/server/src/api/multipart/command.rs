@@ -17,6 +17,9 @@ use crate::{
 /// A list of 10,000 parts fits.
 const MAX_COMMAND: usize = 2 << 20;
 
+/// Longest alternative text, bytes.
+const MAX_ALT: usize = 4096;
+
 /// Most text fields of a form.
 const MAX_FIELDS: usize = 200;
 
@@ -151,6 +154,16 @@ impl Command {
         let object = Map::from_iter([("tags".to_owned(), Value::Object(tags))]);
         let read = StoreOptions::from_json(&object).map_err(|error| invalid_params("upload_tags", error.reason))?;
         Ok(read.tags)
+    }
+
+    /// `alt`: the text for those who cannot see the file.
+    pub(super) fn alt(&self) -> Result<Option<String>, ApiError> {
+        match self.text("alt") {
+            Some(text) if text.len() > MAX_ALT => {
+                Err(invalid_params("alt", format!("it may have {MAX_ALT} bytes at most")))
+            }
+            text => Ok(text),
+        }
     }
 
     /// `parts`: a list of `{part_number, etag}`, the text `1:"etag";2:"etag"`, or a mere number (spec 03 §7).

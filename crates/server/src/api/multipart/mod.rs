@@ -177,6 +177,7 @@ pub async fn complete(context: &RequestContext, body: RequestBody) -> Answer {
         filename: named.filter(|name| name.as_str() != session.plan().filename),
         mimetype: other_type(&command, &session),
         tags: command.tags()?,
+        alt: command.alt()?,
     };
     let row = uploads::complete(&context.server, &app, &session, ending).await?;
     Ok(json_answer(&StoredFile::of(context, &row)))
