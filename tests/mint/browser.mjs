@@ -1,6 +1,6 @@
 // Runs the script of a page in headless Chromium: node browser.mjs page-NAME.mjs. The page is of another origin than the server, as pages are.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:tls';
 import { buildSync } from 'esbuild';
@@ -8,7 +8,7 @@ import * as filestack from 'filestack-js';
 import { chromium } from 'playwright-core';
 import { KEY, SECRET, SECURITY, expiry } from './check.mjs';
 
-const { PORT, AUTHORITY, CHROMIUM, HANDLE } = process.env;
+const { PORT, AUTHORITY, ELSEWHERE, HANDLE } = process.env;
 
 const bundle = buildSync({ entryPoints: [process.argv[2]], bundle: true, format: 'iife', write: false, logLevel: 'warning' });
 const files = {
@@ -34,7 +34,7 @@ function trustedKey() {
 }
 
 const browser = await chromium.launch({
-  executablePath: CHROMIUM,
+  executablePath: process.env.PATH.split(':').map((directory) => `${directory}/chromium`).find(existsSync),
   args: [
     '--no-sandbox',
     '--disable-background-networking',
@@ -48,7 +48,7 @@ try {
   page.on('pageerror', (error) => console.error(`page: ${error.stack}`));
   await page.exposeFunction('sign', (...call) => filestack.getSecurity({ expiry, call }, SECRET));
   await page.goto(`http://127.0.0.1:${site.address().port}/`);
-  await page.evaluate((given) => window.run(given), { key: KEY, security: SECURITY, handle: HANDLE });
+  await page.evaluate((given) => window.run(given), { key: KEY, security: SECURITY, handle: HANDLE, elsewhere: ELSEWHERE });
 } finally {
   await browser.close();
   site.close();

@@ -39,6 +39,7 @@ async function upload(name, content, options, store = {}) {
   return stored;
 }
 
+const WORKFLOW = '6a8a12e2-1ff6-4b21-98f6-0e9d9b7b2d53';
 const seen = [];
 const small = bytes(70_000);
 const parts = bytes(9 * MIB + 17);
@@ -49,7 +50,7 @@ const first = await upload(
   'upload',
   { file: small, name: 'Ünï côdé.bin' },
   { tags: { album: 'süd' }, onProgress: (progress) => seen.push(progress.totalPercent), progressInterval: 5 },
-  { path: 'in/the/folder/', altText: 'a description', filename: (file) => `given ${file.name}` },
+  { path: 'in/the/folder/', altText: 'a description', workflows: [WORKFLOW], filename: (file) => `given ${file.name}` },
 );
 if (first) {
   assert.equal(first.filename, 'given Ünï côdé.bin');
@@ -93,7 +94,7 @@ if (fetched) {
   assert.equal(fetched.filename, 'fetched.txt');
   assert.equal(fetched.mimetype, 'text/plain');
   assert.deepEqual(fetched.uploadTags, { from: 'origin' });
-  const secret = await storing.storeURL(`${ORIGIN}/secret`, {}, {}, allow('store'), undefined, { 'X-Secret': 'sesame' });
+  const secret = await storing.storeURL(`${ORIGIN}/secret`, {}, {}, allow('store'), undefined, { 'X-Secret': 'sesame' }, [WORKFLOW]);
   const { data } = await client.download(secret.handle, allow('read'));
   assert.equal(Buffer.from(data).toString(), 'only with the header');
 }

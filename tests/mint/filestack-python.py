@@ -49,6 +49,7 @@ def upload(name, content, store=None, intelligent=False, as_object=False):
 
 small, large = os.urandom(70_000), os.urandom(20 * MIB)
 store = {"filename": "Ünï côdé.txt", "mimetype": "text/plain", "path": "in/the/folder/", "upload_tags": {"album": "süd"}}
+store["workflows"] = ["6a8a12e2-1ff6-4b21-98f6-0e9d9b7b2d53"]
 first = upload("upload", small, store)
 if first:
     assert first.upload_response["filename"] == "Ünï côdé.txt"

@@ -2,7 +2,7 @@
 /* global filestack, sign */
 import { MIB, bytes, check, same } from './page-check.mjs';
 
-window.run = async ({ key, security, handle }) => {
+window.run = async ({ key, security, handle, elsewhere }) => {
   const client = filestack.init(key, { cname: 'fs.localhost' });
   const allow = async (...call) => (security === 'off' ? undefined : sign(...call));
   let uploadError;
@@ -30,10 +30,10 @@ window.run = async ({ key, security, handle }) => {
     }
   }
 
-  const content = bytes(11 * MIB);
+  const content = bytes(16 * MIB);
   const file = new File([content], 'Ünï côdé.bin');
 
-  // Paused before the last of three parts, and resumed.
+  // Paused before the last of four parts, and resumed.
   const seen = [];
   const token = {};
   let paused;
@@ -87,5 +87,9 @@ window.run = async ({ key, security, handle }) => {
     for (const name of ['ETag', 'Content-Range', 'Content-Disposition', 'X-File-Name']) {
       check(answer.headers.get(name), `${name} is exposed`);
     }
+    // An app that lists the origins it may be used from, and this page is of none of them.
+    const foreign = filestack.init(elsewhere, { cname: 'fs.localhost' });
+    const refused = await foreign.upload(new Blob([small]), { retry: 1, retryMaxTime: 1 }, { filename: 'c' }).then(() => 'stored', () => 'refused');
+    check(refused === 'refused', 'an app of other origins takes no file of this page');
   }
 };

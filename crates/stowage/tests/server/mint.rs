@@ -15,8 +15,6 @@ use crate::{
     support::{App, Stowage, allowing, post, signed, text_of},
 };
 
-const CHROMIUM: &str = "chromium";
-
 /// How the app of a test is secured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Security {
@@ -39,6 +37,8 @@ impl Security {
 struct Bench {
     server: Stowage,
     app: App,
+    /// May be used from pages of another origin only.
+    elsewhere: App,
     security: Security,
     /// A file that is there already.
     handle: String,
@@ -56,6 +56,7 @@ impl Bench {
         ];
         let server = Stowage::start_dev_tls(env!("CARGO_BIN_EXE_stowage"), "fs.localhost", &environment);
         let app = server.app("mint", if security == Security::Off { &[] } else { &["--security"] });
+        let elsewhere = server.app("elsewhere", &["--cors-origins", "https://elsewhere.example"]);
         let query = signed(&app, &allowing(&["store"]));
         let stored = post(&server, &format!("/api/store/S3?key={}&{query}", app.key), "the file before").await;
         let handle = text_of(&stored.expect(200).json(), "handle").to_owned();
@@ -65,7 +66,7 @@ impl Bench {
             _ => Reply::ok("text/plain", b"plain text"),
         });
         let (origin, folder) = (origin.await, project());
-        Self { server, app, security, handle, origin, folder }
+        Self { server, app, elsewhere, security, handle, origin, folder }
     }
 
     /// Runs a program in the project directory; it must succeed. What it printed.
@@ -78,10 +79,10 @@ impl Bench {
             .env("KEY", &self.app.key)
             .env("SECRET", &self.app.secret)
             .env("SECURITY", self.security.name())
+            .env("ELSEWHERE", &self.elsewhere.key)
             .env("HANDLE", &self.handle)
             .env("ORIGIN", self.origin.url(""))
             .env("AUTHORITY", &authority)
-            .env("CHROMIUM", on_search_path(CHROMIUM).unwrap_or_default())
             .env("NODE_OPTIONS", "--import ./reach.mjs")
             .env("PYTHONPATH", self.folder.path())
             .env("NODE_EXTRA_CA_CERTS", &authority)
@@ -111,7 +112,7 @@ fn interpreter(script: &str) -> Option<PathBuf> {
         return installed("mint-python/bin/python");
     }
     if script == "browser.mjs" {
-        on_search_path(CHROMIUM)?;
+        on_search_path("chromium")?;
     }
     installed("mint/node_modules")?;
     on_search_path("node")
@@ -123,7 +124,9 @@ fn project() -> TempDir {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/mint");
     for script in std::fs::read_dir(scripts).expect("tests/mint is there") {
         let script = script.expect("an entry");
-        std::fs::copy(script.path(), folder.path().join(script.file_name())).expect("copied");
+        if script.path().is_file() {
+            std::fs::copy(script.path(), folder.path().join(script.file_name())).expect("copied");
+        }
     }
     if let Some(packages) = installed("mint/node_modules") {
         std::os::unix::fs::symlink(packages, folder.path().join("node_modules")).expect("linked");

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Bytes of the file.
     #[arg(long, default_value_t = 1 << 30)]
     size: usize,
-    /// Bytes of a part (multipart).
+    /// Bytes of a part (multipart) or of a `PATCH` (tus).
     #[arg(long, default_value_t = 8 << 20)]
     part: usize,
     /// Connections that send parts (multipart).
@@ -48,24 +48,25 @@ pub(crate) struct Arguments {
 enum Protocol {
     /// The vendor's multipart uploads, with an MD5 for each part.
     Multipart,
-    /// tus 1.0: creation, then one `PATCH`.
+    /// tus 1.0: creation, then one `PATCH` after the other.
     Tus,
     /// One `PUT`.
     Put,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<Value, Failure> {
+    // Kept to the end: giving so much memory back takes time.
     let content = random(arguments.size);
     let mut complete_seconds = None;
     let started = match arguments.protocol {
         Protocol::Put => {
             let started = Instant::now();
-            put(&arguments, content).await?;
+            put(&arguments, content.clone()).await?;
             started
         }
         Protocol::Tus => {
             let started = Instant::now();
-            tus(&arguments, content).await?;
+            tus(&arguments, content.clone()).await?;
             started
         }
         Protocol::Multipart => {
@@ -106,14 +107,21 @@ async fn tus(arguments: &Arguments, content: Bytes) -> Result<(), Failure> {
         .header("tus-resumable", "1.0.0")
         .header("upload-length", arguments.size);
     let created = connection.expect_success(creation.body(full(Bytes::new()))?).await?;
-    let patch = connection
-        .request(Method::PATCH, &header_of(&created, "location")?)?
-        .header("tus-resumable", "1.0.0")
-        .header("upload-offset", 0)
-        .header(header::CONTENT_TYPE, "application/offset+octet-stream");
-    let patched = connection.expect_success(patch.body(full(content))?).await?;
-    let offset = header_of(&patched, "upload-offset")?;
-    if offset == arguments.size.to_string() { Ok(()) } else { Err(format!("the upload ends at {offset}").into()) }
+    let url = header_of(&created, "location")?;
+    for start in (0..content.len()).step_by(arguments.part) {
+        let end = content.len().min(start + arguments.part);
+        let patch = connection
+            .request(Method::PATCH, &url)?
+            .header("tus-resumable", "1.0.0")
+            .header("upload-offset", start)
+            .header(header::CONTENT_TYPE, "application/offset+octet-stream");
+        let patched = connection.expect_success(patch.body(full(content.slice(start..end)))?).await?;
+        let offset = header_of(&patched, "upload-offset")?;
+        if offset != end.to_string() {
+            return Err(format!("the upload goes on at {offset}, not at {end}").into());
+        }
+    }
+    Ok(())
 }
 
 /// The parts of a file with their MD5s.

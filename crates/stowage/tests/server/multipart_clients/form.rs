@@ -195,3 +195,44 @@ async fn java_intelligent() {
     }
     client.complete(&app, JAVA_FORM, &java_with(&[("size", "28"), ("multipart", "true")]), file).await;
 }
+
+/// filestack-js before 3 and filestack-python before 3: lists and tags are JSON texts, Python sends an empty file along.
+#[tokio::test]
+async fn older_clients() {
+    const FORM: &str = "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW";
+    let form = |fields: &[(&str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| {
+            format!("------WebKitFormBoundary7MA4YWxkTrZu0gW\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        });
+        let file = "------WebKitFormBoundary7MA4YWxkTrZu0gW\r\nContent-Disposition: form-data; name=\"file\"; filename=\"old.txt\"\r\n\r\n\r\n";
+        fields.collect::<String>() + file + "------WebKitFormBoundary7MA4YWxkTrZu0gW--\r\n"
+    };
+    let (server, app) = secured();
+    let mut client = Client::new(&server, &app, "Accept: */*\nUser-Agent: filestack-python 2.4.0");
+    let start = [
+        ("apikey", "<KEY>"),
+        ("filename", "old.txt"),
+        ("mimetype", "text/plain"),
+        ("size", "9"),
+        ("store_location", "s3"),
+        ("store_path", "old/"),
+        ("store_access", "private"),
+        ("multipart", "true"),
+        ("upload_tags", r#"{"a":"b"}"#),
+        ("workflows", r#"["6a8a12e2-1ff6-4b21-98f6-0e9d9b7b2d53"]"#),
+        ("policy", "<POLICY>"),
+        ("signature", "<SIGNATURE>"),
+    ];
+    assert_eq!(client.begin(FORM, &form(&start)).await["upload_type"], "intelligent_ingestion");
+    let begun = [("apikey", "<KEY>"), ("uri", "<URI>"), ("region", "<REGION>"), ("upload_id", "<UPLOAD>")];
+    let with = |own: &[(&str, &str)]| form(&[&begun[..], own].concat());
+    for (offset, piece) in [("0", &b"in two"[..]), ("6", b" go")] {
+        let own = [("multipart", "true"), ("part", "1"), ("offset", offset), ("size", "<LENGTH>"), ("md5", "<MD5>")];
+        client.deliver(FORM, &with(&own), "Accept: */*", piece).await;
+    }
+    client.command("commit", FORM, &with(&[("part", "1"), ("size", "9")])).await.expect(200);
+    let own = [("multipart", "true"), ("size", "9"), ("filename", "old.txt"), ("mimetype", "text/plain")];
+    let stored = client.complete(&app, FORM, &with(&own), b"in two go").await;
+    assert_eq!(stored["upload_tags"], serde_json::json!({ "a": "b" }));
+    assert!(stored["key"].as_str().is_some_and(|key| key.starts_with("old/")), "{stored}");
+}
