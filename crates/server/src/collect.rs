@@ -76,7 +76,10 @@ pub async fn uploads(server: Arc<Server>) {
         };
         match server.uploads.collect(driver_of).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed uploads that nobody went on with"),
+            Ok(removed) => {
+                tracing::info!(removed, "removed uploads that nobody went on with");
+                server.wake_collector();
+            }
             Err(error) => tracing::error!(%error, "expired uploads were not removed"),
         }
         tokio::time::sleep(INTERVAL.min(server.config.limits.upload_lifetime)).await;

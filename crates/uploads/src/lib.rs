@@ -106,7 +106,10 @@ impl Uploads {
     pub async fn abort(&self, id: &UploadId, driver: &dyn BlobStore) -> Result<()> {
         let session = self.session(id).await?;
         session.close(None).await?;
-        self.remove(&session, Some(driver)).await
+        if let Err(error) = self.remove(&session, Some(driver)).await {
+            tracing::warn!(%error, "an aborted upload could not be removed; it will be tried again");
+        }
+        Ok(())
     }
 
     /// Removes an upload that was closed: what the provider holds first, so that a crash leaves a trace of it.
@@ -126,17 +129,29 @@ impl Uploads {
         F: Future<Output = Option<Arc<dyn BlobStore>>>,
     {
         self.sessions.lock().await.retain(|_, session| Arc::strong_count(session) > 1 || session.idle_for() < IDLE);
-        let mut removed = 0;
-        for row in self.catalogue.expired_uploads(unix_millis(), BATCH).await? {
-            match self.remove_expired(row, &driver_of).await {
-                Ok(()) => removed += 1,
-                Err(error) => tracing::warn!(%error, "an expired upload could not be removed; it will be tried again"),
+        let (now, mut removed, mut kept) = (unix_millis(), 0, 0);
+        loop {
+            // Those of a provider that fails stay, the oldest first; they must not keep the others waiting.
+            let expired = self.catalogue.expired_uploads(now, kept + BATCH).await?.into_iter().skip(kept);
+            let found = expired.len();
+            for row in expired {
+                match self.remove_expired(row, &driver_of).await {
+                    Ok(true) => removed += 1,
+                    Ok(false) => kept += 1,
+                    Err(error) => {
+                        kept += 1;
+                        tracing::warn!(%error, "an expired upload could not be removed; it will be tried again");
+                    }
+                }
+            }
+            if found < BATCH {
+                return Ok(removed);
             }
         }
-        Ok(removed)
     }
 
-    async fn remove_expired<F>(&self, row: UploadRow, driver_of: &impl Fn(StoreId, Option<String>) -> F) -> Result<()>
+    /// Whether it is gone; otherwise it goes on.
+    async fn remove_expired<F>(&self, row: UploadRow, driver_of: &impl Fn(StoreId, Option<String>) -> F) -> Result<bool>
     where
         F: Future<Output = Option<Arc<dyn BlobStore>>>,
     {
@@ -156,10 +171,10 @@ impl Uploads {
         };
         // It may have been gone on with since it was listed.
         if !session.close(Some(unix_millis())).await? {
-            return Ok(());
+            return Ok(false);
         }
         let driver = driver_of(session.store(), session.plan().region.clone()).await;
-        self.remove(&session, driver.as_deref()).await
+        self.remove(&session, driver.as_deref()).await.map(|()| true)
     }
 
     /// Removes staging files without an open upload: what a crash between "removed from the catalogue" and "removed from the disk"

@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use append::Append;
 use append::Newest;
-use ship::Turns;
 pub use parts::PartBody;
 pub(crate) use parts::spawned;
+use ship::Turns;
 
 use crate::{
     error::{Result, UploadError},

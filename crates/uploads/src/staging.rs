@@ -255,6 +255,11 @@ impl StagedWriter {
         Ok(())
     }
 
+    /// Gives up. When this returns, nothing is written to the place any more, so that it can be given to another writer.
+    pub(crate) async fn abandon(mut self) {
+        let _ = self.wait_for_batch().await;
+    }
+
     /// Makes all that was accepted durable; returns its digest.
     pub(crate) async fn finish(mut self) -> io::Result<Vec<u8>> {
         if self.gathered > 0 {
@@ -298,5 +303,20 @@ mod tests {
         }
         writer.finish().await.expect("durable");
         assert_eq!(file.read(100..111).expect("the bytes"), "slow sender");
+    }
+
+    /// The place is given to the next writer then, whose bytes a late write would destroy.
+    #[tokio::test]
+    async fn a_writer_that_gives_up_writes_nothing_afterwards() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let directory = StagingDirectory::open(home.path()).expect("a directory");
+        for _ in 0..20 {
+            let id = UploadId::random().expect("random bytes");
+            let file = Arc::new(directory.open_file(&id).expect("a file"));
+            let mut writer = StagedWriter::new(file.clone(), 0, Hasher::None);
+            writer.write(vec![7; 8 * BATCH].into()).await.expect("a batch under way");
+            writer.abandon().await;
+            assert_eq!(Arc::strong_count(&file), 1, "nobody can write any more");
+        }
     }
 }

@@ -10,7 +10,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Origin,Content-Type,Accept,User-Agent,UJID,UJID-Path,Filestack-Upload-Region,Filestack-Source,Filestack-Trace-Id,\
      Filestack-Trace-Span,Authorization,Content-MD5,Content-Disposition,Range,If-None-Match,X-NO-STREAM,X-Requested-With,x-amz-date,\
      x-amz-content-sha256,x-amz-acl,x-amz-security-token,Tus-Resumable,Upload-Length,Upload-Offset,Upload-Metadata,Upload-Checksum,\
-     Upload-Concat,Upload-Defer-Length,Upload-Complete,Upload-Incomplete,Upload-Draft-Interop-Version,X-HTTP-Method-Override,X-Request-ID",
+     Upload-Concat,Upload-Defer-Length,Upload-Complete,Upload-Incomplete,Upload-Draft-Interop-Version,Content-Digest,X-HTTP-Method-Override,X-Request-ID",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag,Content-Length,Content-Range,Content-Disposition,X-File-Name,X-Request-Id,Filestack-Limit,Filestack-Remaining,Filestack-Reset,\

@@ -211,6 +211,24 @@ async fn what_does_not_fit_is_refused_with_its_problem_type() {
 }
 
 #[tokio::test]
+async fn a_body_with_another_digest_is_not_kept() {
+    let server = server();
+    let app = server.app("uploads", &[]);
+    let url = begin(&server, &app, None).await;
+    let hello_world = "sha-256=:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=:";
+    let piece = |digest: &'static str, content: &'static str| {
+        let request = request(Method::PATCH, &url, 8).header("Upload-Offset", 0).header("Upload-Complete", "?1");
+        send(
+            request.header("Content-Type", "application/partial-upload").header("Content-Digest", digest).body(content),
+        )
+    };
+    assert_eq!(piece(hello_world, "hello").await.expect(400).json()["code"], "checksum_mismatch");
+    assert!(piece("sha-256=hello", "hello").await.expect(400).text().contains("Content-Digest"));
+    assert_eq!(head(&url).await.expect(204).header("upload-offset"), "0");
+    piece(hello_world, "hello world").await.expect(200);
+}
+
+#[tokio::test]
 async fn unknown_versions_and_strangers_are_refused() {
     let server = server();
     let app = server.app("secured", &["--security"]);

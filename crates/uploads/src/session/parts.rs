@@ -99,7 +99,10 @@ impl Session {
         let mut writer = StagedWriter::new(file, place.place, checksum.hasher());
         let written = match receive(&mut writer, body.content, body.size, stop).await {
             Ok(head) => writer.finish().await.map(|digest| (head, digest)).map_err(UploadError::from),
-            Err(error) => Err(error),
+            Err(error) => {
+                writer.abandon().await;
+                Err(error)
+            }
         };
         let verified = written.and_then(|(head, digest)| match body.md5 {
             Some(_) if !checksum.fits(&digest) => Err(UploadError::Checksum),

@@ -240,8 +240,9 @@ async fn take(
     body: RequestBody,
 ) -> Answer {
     let server = &context.server;
+    let digest = read_header(context, "Content-Digest", headers::content_digest)?.flatten();
     if (!body.is_empty() || upload.progress().await?.offset != offset)
-        && let Err(error) = upload.append(offset, None, body).await
+        && let Err(error) = upload.append(offset, digest, body).await
     {
         return refused(error, offset);
     }
@@ -280,6 +281,13 @@ fn refused(error: UploadError, provided: u64) -> Answer {
         UploadError::Offset { expected } => Problem::MismatchingOffset { expected, provided }.into_response(),
         UploadError::Complete => Problem::CompletedUpload.into_response(),
         UploadError::LengthSettled => Problem::InconsistentLength.into_response(),
+        UploadError::Checksum => {
+            return Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "checksum_mismatch",
+                "the body is not what `Content-Digest` says; nothing of it was kept, send it again",
+            ));
+        }
         error => return Err(error.into()),
     })
 }

@@ -123,6 +123,16 @@ pub fn checksum(text: &str) -> Result<Checksum, HeaderError> {
         .ok_or(HeaderError::Malformed("use sha1, md5, sha256 or crc32, with a digest of the length that it gives"))
 }
 
+/// `Content-Digest` (RFC 9530): the SHA-256 among the digests; other algorithms say nothing here.
+pub fn content_digest(text: &str) -> Result<Option<Checksum>, HeaderError> {
+    let mut digests = text.split(',').filter_map(|member| member.trim().split_once('='));
+    let Some((_, digest)) = digests.find(|(algorithm, _)| *algorithm == "sha-256") else { return Ok(None) };
+    let digest = digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
+    let digest =
+        digest.and_then(|digest| BASE64.decode(digest).ok()).and_then(|digest| Checksum::new("sha256", digest));
+    digest.map(Some).ok_or(HeaderError::Malformed("the digest must be sha-256=:BASE64:"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -179,6 +189,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn content_digests_are_read_by_algorithm() {
+        let digest = "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=";
+        let told = content_digest(&format!("sha-512=:YQ==:, sha-256=:{digest}:")).expect("well formed");
+        assert_eq!(told, checksum(&format!("sha256 {digest}")).ok());
+        assert_eq!(content_digest("sha-512=:YQ==:"), Ok(None));
+        assert!(content_digest("sha-256=YQ==").is_err() && content_digest("sha-256=:YQ==:").is_err());
+    }
+
     proptest! {
         #[test]
         fn written_metadata_come_back(pairs in proptest::collection::btree_map("[!-+.-~]{1,9}", any::<Vec<u8>>(), 1..5)) {
@@ -189,7 +208,7 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in any::<String>()) {
-            let _ = (length(&text), Metadata::parse(&text), Concat::parse(&text), checksum(&text));
+            let _ = (length(&text), Metadata::parse(&text), Concat::parse(&text), checksum(&text), content_digest(&text));
         }
     }
 }

@@ -7,7 +7,7 @@ use sha1::Digest;
 use super::{append, begin, bytes, content, endpoint, head, metadata, offset, patch, tus};
 use crate::{
     hostile::{eventually, files_stored},
-    support::{App, HttpAnswer, Stowage, get, send, server, server_with, text_of},
+    support::{App, HttpAnswer, Stowage, client, get, send, server, server_with, text_of},
 };
 
 #[tokio::test]
@@ -98,6 +98,8 @@ async fn an_upload_can_be_thrown_away() {
     assert_eq!(content(&server, &last).await, b"hello");
 }
 
+type Compute = fn(&[u8]) -> Vec<u8>;
+
 #[tokio::test]
 async fn checksums_are_compared_and_wrong_pieces_dropped() {
     let server = server();
@@ -107,7 +109,7 @@ async fn checksums_are_compared_and_wrong_pieces_dropped() {
     let checked = |offset: usize, content: &[u8], checksum: String| {
         send(patch(&url, offset, content).header("Upload-Checksum", checksum))
     };
-    let digests: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [
+    let digests: [(&str, Compute); 3] = [
         ("sha1", |content| sha1::Sha1::digest(content).to_vec()),
         ("md5", |content| md5::Md5::digest(content).to_vec()),
         ("sha256", |content| sha2::Sha256::digest(content).to_vec()),
@@ -177,6 +179,10 @@ async fn partial_uploads_become_one_file() {
     assert_eq!(head(&first).await.expect(200).header("upload-concat"), "partial");
     assert_eq!(files_stored(&server).await, 0, "a partial upload is no file");
     concatenate(&server, &app, &[&first, &second], &[]).await.expect(400);
+    // Nor is it made one by another protocol.
+    let draft = client().patch(&first).header("Upload-Complete", "?1").header("Upload-Offset", 5);
+    let refused = send(draft.header("Content-Type", "application/partial-upload")).await.expect(403);
+    assert_eq!(refused.json()["code"], "upload_partial");
     append(&second, 3, b"rld").await.expect(204);
     // Neither another app's nor a usual upload is a piece of it.
     concatenate(&server, &other, &[&first, &second], &[]).await.expect(404);

@@ -94,3 +94,23 @@ async fn an_upload_can_be_thrown_away_and_watched_while_somebody_writes() {
     head(&url).await.expect(404);
     assert_eq!(std::fs::read_dir(server.data().join("uploads")).expect("the directory is there").count(), 0);
 }
+
+#[tokio::test]
+async fn a_length_that_is_told_meanwhile_stops_a_body_that_goes_beyond() {
+    let server = server();
+    let app = server.app("uploads", &[]);
+    let whole = bytes(9 * MIB, 9);
+    let request = super::tus(reqwest::Method::POST, &super::endpoint(&server, &app));
+    let created = send(request.header("Upload-Defer-Length", "1")).await.expect(201);
+    let url = created.header("location");
+    let mut older = stalled(&server, url, 0, whole.len(), &whole[..8 * MIB + 10]).await;
+    eventually("the first part is there", async || offset(url).await == 8 * MIB).await;
+    let length = 8 * MIB + 5;
+    send(super::patch(url, 0, b"").header("Upload-Length", length)).await.expect(409);
+    let mut answer = String::new();
+    let _ = older.read_to_string(&mut answer).await;
+    let start = offset(url).await;
+    assert!(start <= length, "{start} bytes of {length}");
+    let last = append(url, start, &whole[start..length]).await.expect(204);
+    assert!(content(&server, &last).await == whole[..length], "the content is another");
+}
