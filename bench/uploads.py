@@ -6,6 +6,7 @@ import sys
 import servers
 from measure import KIB, MIB, Row, fresh, interleave, load, settle
 
+PART = 8 * MIB
 SMALL_PARTS = 10_000
 IN_FLIGHT = 1000
 
@@ -18,32 +19,43 @@ def uploads(options):
 def large_files(options):
     """MiB/s of one large file from the memory of the same client."""
 
-    def rate(server, protocol, target):
-        figures = load("large", server, "--protocol", protocol, "--target", target, "--size", str(options.large))
+    def rate(server, protocol, target, part=options.large):
+        figures = load("large", server, "--protocol", protocol, "--target", target, "--size", str(options.large), "--part", str(part))
         return options.large / MIB / figures["seconds"]
 
     def multipart():
         with fresh(options, servers.stowage) as server:
-            return rate(server, "multipart", server.key)
+            return rate(server, "multipart", server.key, PART)
 
     def tus():
         with fresh(options, servers.stowage) as server:
-            return rate(server, "tus", f"/tus/?key={server.key}")
+            return rate(server, "tus", f"/tus?key={server.key}")
 
-    def tus_peer():
+    def tus_peer(part):
         with fresh(options, servers.tus) as server:
-            return rate(server, "tus", "/files")
+            return rate(server, "tus", "/files", part)
 
     def put():
         with fresh(options, servers.nginx) as server:
             return rate(server, "put", "/file")
 
-    samples = interleave(options, {"multipart": multipart, "tus": tus, "@tus/server": tus_peer, "nginx": put})
-    parts, patch = f"{options.large_label} in 8 MiB parts, 4 in parallel", f"{options.large_label} by tus, one PATCH"
+    samples = interleave(options, {
+        "multipart": multipart,
+        "tus": tus,
+        "@tus/server, one PATCH": lambda: tus_peer(options.large),
+        "@tus/server, PATCHes of 8 MiB": lambda: tus_peer(PART),
+        "nginx PUT": put,
+    })
+
+    def row(name, ours, peer, target):
+        return Row(f"{options.large_label} {name}", "MiB/s", samples[ours], peer, samples[peer], target)
+
+    parts = "in 8 MiB parts, 4 in parallel"
     return [
-        Row(parts, "MiB/s", samples["multipart"], "@tus/server", samples["@tus/server"], 2),
-        Row(parts, "MiB/s", samples["multipart"], "nginx PUT", samples["nginx"], 0.7),
-        Row(patch, "MiB/s", samples["tus"], "@tus/server", samples["@tus/server"], 1),
+        row(parts, "multipart", "@tus/server, one PATCH", 2),
+        row(parts, "multipart", "@tus/server, PATCHes of 8 MiB", 2),
+        row(parts, "multipart", "nginx PUT", 0.7),
+        row("by tus, one PATCH", "tus", "@tus/server, one PATCH", 1),
     ]
 
 

@@ -15,6 +15,7 @@ CREATE TABLE uploads (
 
 CREATE INDEX uploads_expires ON uploads (expires);
 CREATE INDEX uploads_store ON uploads (store);
+CREATE INDEX uploads_open ON uploads (app) WHERE handle IS NULL;
 
 CREATE TABLE upload_parts (
     upload TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE,

@@ -55,6 +55,9 @@ pub async fn begin(
 ) -> Result<Arc<Session>, ApiError> {
     let server = &context.server;
     let Beginning { options, name_hint, type_hint, size, metadata, partial, sources } = beginning;
+    if options.base64decode {
+        return Err(ApiError::invalid_parameter("base64decode", "an upload in parts is stored as it comes"));
+    }
     let target = destination(context, app, authority, &options).await?;
     let limits = SizeLimits::of(server, app, authority);
     limits.check_at_most(size.unwrap_or(0))?;
@@ -131,9 +134,11 @@ pub async fn complete(
         ));
     }
     let driver = driver_of(server, session).await?;
-    check_content(app, session).await?;
     if app.settings.direct_uploads {
         session.learn_parts(&*driver).await?;
+    }
+    if session.progress().await?.handle.is_none() {
+        check_content(app, session, ending.mimetype.as_ref()).await?;
     }
     let (server, session) = (server.clone(), session.clone());
     ingest::run_to_the_end(async move {
@@ -158,9 +163,7 @@ pub async fn concatenate(
     sources: Vec<Arc<Session>>,
 ) -> Result<FileRow, ApiError> {
     let driver = driver_of(server, session).await?;
-    if let Some(sniffed) = Session::sniffed_together(&sources).await? {
-        ingest::check_type(app, &sniffed, &[])?;
-    }
+    check_types(app, session, None, Session::sniffed_together(&sources).await?)?;
     let (server, session) = (server.clone(), session.clone());
     ingest::run_to_the_end(async move {
         let _lock = lock(&server, &session, &*driver).await?;
@@ -211,11 +214,24 @@ async fn lock(server: &Server, session: &Session, driver: &dyn BlobStore) -> Res
     })
 }
 
-async fn check_content(app: &App, session: &Session) -> Result<(), ApiError> {
-    match session.sniffed().await {
-        Some(sniffed) => ingest::check_type(app, &sniffed, &[]),
-        None => Ok(()),
+async fn check_content(app: &App, session: &Session, told: Option<&MediaType>) -> Result<(), ApiError> {
+    if app.settings.allowed_mime_types.is_empty() {
+        return Ok(());
     }
+    session.check_sniffed().await?;
+    check_types(app, session, told, session.sniffed().await)
+}
+
+/// What the file will be called, by the end or the beginning of its upload, and what its bytes say.
+fn check_types(
+    app: &App,
+    session: &Session,
+    told: Option<&MediaType>,
+    sniffed: Option<MediaType>,
+) -> Result<(), ApiError> {
+    let planned = session.plan().mimetype.as_deref().and_then(|text| MediaType::parse(text).ok());
+    let named = told.cloned().or(planned).or_else(|| sniffed.clone()).unwrap_or_else(MediaType::octet_stream);
+    sniffed.iter().chain([&named]).try_for_each(|media_type| ingest::check_type(app, media_type, &[]))
 }
 
 fn row_maker(session: &Session, ending: &Ending) -> Result<impl FnOnce(Finished) -> FileRow + Send + use<>, ApiError> {
@@ -294,7 +310,7 @@ impl From<UploadError> for ApiError {
             UploadError::Committed(_) => (StatusCode::CONFLICT, "part_committed"),
             UploadError::LengthSettled => (StatusCode::CONFLICT, "upload_length"),
             UploadError::PartNumber { .. } => return invalid("part", &error),
-            UploadError::PartTooLarge { .. } => return invalid("offset", &error),
+            UploadError::PartTooLarge { .. } | UploadError::Scattered(_) => return invalid("offset", &error),
             UploadError::Length { .. } => return invalid("size", &error),
             UploadError::Incomplete { .. } | UploadError::PartList { .. } => return invalid_params("parts", &error),
             UploadError::LengthUnknown => return invalid_params("size", &error),

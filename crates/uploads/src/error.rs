@@ -29,6 +29,9 @@ pub enum UploadError {
         /// Bytes.
         limit: u64,
     },
+    /// A part in more pieces than can be kept.
+    #[error("part {0} came in too many pieces that do not meet; send larger ones, in order")]
+    Scattered(u32),
     /// A chunk for a part that was committed.
     #[error("part {0} is committed already")]
     Committed(u32),

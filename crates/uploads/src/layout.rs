@@ -5,13 +5,22 @@
 //! when it is complete. Where parts are as regular as clients make them, each lies where it will be in the file, so that the
 //! staging file becomes the stored object without a copy.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use serde::{Deserialize, Serialize};
 use stowage_store::parts::PartReceipt;
 
 /// Places from here on are for bytes that do not fit where they belong. The staging file is sparse.
 const OVERFLOW: u64 = 1 << 40;
+
+/// Most pieces of one part: the smallest chunks of clients make 256 of a regular one, and all of them are written with each change.
+const MOST_PIECES: usize = 1024;
+
+/// Most pieces of all parts together, for the memory that they take.
+const MOST_PIECES_IN_ALL: usize = 65_536;
 
 /// Bytes of one part in the staging file, as `[start, length, place]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +144,8 @@ pub(crate) struct Layout {
     parts: BTreeMap<u32, Part>,
     /// Places that acknowledged bytes or writers use: first offset → offset behind the last.
     used: BTreeMap<u64, u64>,
+    /// Parts that are being read and have not changed since.
+    read: BTreeSet<u32>,
 }
 
 impl Layout {
@@ -192,6 +203,31 @@ impl Layout {
             before += prefix;
         }
         unreachable!("there are fewer parts than numbers")
+    }
+
+    /// Whether one more piece of a part can be kept.
+    pub(crate) fn has_room_for_a_piece(&self, number: u32) -> bool {
+        let pieces = match self.parts.get(&number) {
+            Some(Part::Staged { extents, .. }) => extents.len(),
+            _ => 0,
+        };
+        pieces < MOST_PIECES && self.used.len() < MOST_PIECES_IN_ALL
+    }
+
+    /// Bytes of all parts if one of them had `bytes`.
+    pub(crate) fn total_with(&self, number: u32, bytes: u64) -> u64 {
+        let before = self.parts.get(&number).map_or(0, Part::end);
+        (self.total() - before).saturating_add(bytes)
+    }
+
+    /// Somebody reads a part from now on.
+    pub(crate) fn begin_reading(&mut self, number: u32) {
+        self.read.insert(number);
+    }
+
+    /// Whether what was read since is what the part is. Comparing places would not do: new bytes may lie where old ones did.
+    pub(crate) fn end_reading(&mut self, number: u32) -> bool {
+        self.read.remove(&number)
     }
 
     /// Gives a writer a place for `length` bytes from `start` of a part on: where they belong if that is free.
@@ -256,6 +292,7 @@ impl Layout {
     }
 
     fn replace(&mut self, number: u32, part: Part) -> Vec<Range<u64>> {
+        self.read.remove(&number);
         match self.parts.insert(number, part) {
             Some(Part::Staged { extents, .. }) => extents.iter().map(|extent| self.free(extent)).collect(),
             _ => Vec::new(),
@@ -267,6 +304,7 @@ impl Layout {
         if length == 0 {
             return Vec::new();
         }
+        self.read.remove(&number);
         let old = match self.parts.remove(&number) {
             Some(Part::Staged { extents, .. }) => extents,
             _ => Vec::new(),

@@ -79,15 +79,20 @@ impl Uploads {
 
     /// An upload, ended or not. `NotFound` if there is none.
     pub async fn session(&self, id: &UploadId) -> Result<Arc<Session>> {
-        // Held while the catalogue is asked: there is one session of an upload at a time.
         let mut sessions = self.sessions.lock().await;
-        if let Some(session) = sessions.get(id) {
+        while let Some(session) = sessions.get(id).cloned() {
             if !session.is_broken() {
-                return Ok(session.clone());
+                return Ok(session);
             }
-            let _gate = session.close_gate().await;
+            // Its writers may take as long as a provider does; nobody else waits for them.
+            drop(sessions);
+            drop(session.close_gate().await);
+            sessions = self.sessions.lock().await;
+            if sessions.get(id).is_some_and(|known| Arc::ptr_eq(known, &session)) {
+                sessions.remove(id);
+            }
         }
-        sessions.remove(id);
+        // The lock is held while the catalogue is asked: there is one session of an upload at a time.
         let row = self.catalogue.upload(id.as_str()).await?.ok_or(UploadError::NotFound)?;
         if row.expires <= unix_millis() {
             return Err(UploadError::NotFound);

@@ -292,7 +292,7 @@ impl Session {
     }
 
     pub(crate) async fn file(&self, state: &mut State) -> Result<Arc<StagingFile>> {
-        if let Some(file) = &state.file {
+        if let Some(file) = state.file.as_ref().filter(|file| !file.has_failed()) {
             return Ok(file.clone());
         }
         let (directory, id) = (self.directory.clone(), self.id.clone());

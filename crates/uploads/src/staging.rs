@@ -7,7 +7,10 @@ use std::{
     ops::Range,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -58,7 +61,7 @@ impl StagingDirectory {
             }
             opened => opened?,
         };
-        Ok(StagingFile { file, path, sync: SharedSync::default() })
+        Ok(StagingFile { file, path, sync: SharedSync::default(), failed: AtomicBool::default() })
     }
 
     /// Removes the file of an upload; a missing one is success. Blocking.
@@ -84,6 +87,7 @@ pub(crate) struct StagingFile {
     file: File,
     path: PathBuf,
     sync: SharedSync,
+    failed: AtomicBool,
 }
 
 impl StagingFile {
@@ -91,9 +95,20 @@ impl StagingFile {
         &self.path
     }
 
-    /// All that was written so far is on disk when this returns. Blocking.
+    /// All that was written so far is on disk when this returns. Blocking. The kernel tells once that bytes could not be written, and
+    /// not whose they were: after a failure nobody who has written to this file is told that it went well. Open it again to go on.
     fn sync(&self) -> io::Result<()> {
-        self.sync.run(|| Ok(rustix::fs::fdatasync(&self.file)?))
+        self.sync.run(|| {
+            if self.has_failed() {
+                return Err(failed_before());
+            }
+            rustix::fs::fdatasync(&self.file).inspect_err(|_| self.failed.store(true, Ordering::Release))?;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// Cuts off all bytes behind `length`. Blocking.
@@ -303,6 +318,18 @@ mod tests {
         }
         writer.finish().await.expect("durable");
         assert_eq!(file.read(100..111).expect("the bytes"), "slow sender");
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_none_succeeds() {
+        // A pipe cannot be synced.
+        let (_reader, writer) = std::io::pipe().expect("a pipe");
+        let file = File::from(std::os::fd::OwnedFd::from(writer));
+        let file =
+            StagingFile { file, path: PathBuf::new(), sync: SharedSync::default(), failed: AtomicBool::default() };
+        assert!(!file.has_failed() && file.sync().is_err() && file.has_failed());
+        let file = StagingFile { file: tempfile::tempfile().expect("a file"), ..file };
+        assert!(file.sync().is_err(), "the bytes of another writer may have been those that were lost");
     }
 
     /// The place is given to the next writer then, whose bytes a late write would destroy.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use stowage_catalogue::App;
 use stowage_core::{
-    delivery::{self, DeliveryPath, Source, Task, Value},
-    media_type::MediaType,
+    delivery::{self, DeliveryPath, Source},
     options::StoreOptions,
     query::Query,
 };
@@ -15,8 +14,9 @@ use super::{
     Answer,
     answer::{StoredFile, json, text},
     content::Content,
-    metadata,
-    read::{self, CacheLife, find},
+    debug, fallback, metadata,
+    plan::{Facts, Plan, unsupported},
+    read::{self, find},
     store::{app_of_key, destination},
 };
 use crate::{
@@ -24,7 +24,6 @@ use crate::{
         ApiError,
         authorise::{Authority, Credentials, authorise},
         context::RequestContext,
-        headers,
         routes::{Needs, calls_of_task},
     },
     ingest::{
@@ -57,24 +56,63 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
     context.query = Query::parse(&path.query, context.server.config.limits.max_fields)
         .map_err(|error| ApiError::invalid_body(error.to_string()))?;
     let context = &*context;
-    let plan = Plan::of(&path)?;
-    let (app, own_file) = app_and_file(context, &path).await?;
-    let authority = authority(context, &app, &path)?;
-    if let Some(file) = &own_file {
-        authority.check_handle(&file.row.handle)?;
+    if path.debug {
+        return debug::answer(context, &path).await;
     }
+    match answer(context, &path).await {
+        Err(error) => fallback::answer(context, &path, error).await,
+        answered => answered,
+    }
+}
+
+async fn answer(context: &RequestContext, path: &DeliveryPath) -> Answer {
+    let plan = Plan::of(path)?;
+    let subject = Subject::find(context, path).await?;
+    carry_out(context, path, plan, subject).await
+}
+
+/// What a path is about, and what its request may do with it.
+pub(super) struct Subject {
+    pub(super) app: Arc<App>,
+    pub(super) own_file: Option<Arc<KnownFile>>,
+    authority: Authority,
+}
+
+impl Subject {
+    pub(super) async fn find(context: &RequestContext, path: &DeliveryPath) -> Result<Self, ApiError> {
+        let (app, own_file) = app_and_file(context, path).await?;
+        let authority = authority(context, &app, path)?;
+        if let Some(file) = &own_file {
+            authority.check_handle(&file.row.handle)?;
+        }
+        Ok(Self { app, own_file, authority })
+    }
+}
+
+/// Does what the tasks say.
+pub(super) async fn carry_out(context: &RequestContext, path: &DeliveryPath, plan: Plan, subject: Subject) -> Answer {
+    let Subject { app, own_file, authority } = subject;
     if let Some(options) = plan.store {
         let target = destination(context, &app, &authority, &options).await?;
-        let upload = source(context, &app, &authority, &path).await?;
+        let upload = source(context, &app, &authority, path).await?;
         return store(context, &app, &authority, target, options, upload).await;
     }
-    if let Some(asked) = &plan.metadata {
-        let asked = if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(asked)? };
-        let Some(file) = own_file else {
-            let object = aliased(context, &app, &authority, &path.source, "the metadata of an external source").await?;
-            return metadata::describe_object(&authority, &object, &asked);
-        };
-        return metadata::describe(context, &authority, &file.row, &asked).await;
+    match plan.facts {
+        Some(Facts::Metadata(asked)) => {
+            let asked =
+                if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(&asked)? };
+            let Some(file) = own_file else {
+                let wish = "the metadata of an external source";
+                let object = aliased(context, &app, &authority, &path.source, wish).await?;
+                return metadata::describe_object(&authority, &object, &asked);
+            };
+            return metadata::describe(context, &authority, &file.row, &asked).await;
+        }
+        Some(Facts::ImageSize) => {
+            let file = own_file.ok_or_else(|| unsupported("`imagesize` of an external source"))?;
+            return metadata::image_size(&context.server, &file.row).await;
+        }
+        None => {}
     }
     let content = match own_file {
         Some(file) => Content::File(file),
@@ -105,133 +143,6 @@ async fn aliased(
     let (url, place) = place.ok_or_else(|| unsupported(wish))?;
     authority.check_alias(url)?;
     alias::find(context, app, place).await
-}
-
-/// What the tasks of a path add up to.
-struct Plan {
-    store: Option<StoreOptions>,
-    metadata: Option<Vec<String>>,
-    cache: CacheLife,
-    content: Option<ContentTask>,
-}
-
-impl Plan {
-    fn of(path: &DeliveryPath) -> Result<Self, ApiError> {
-        if path.debug {
-            return Err(unsupported("`debug`"));
-        }
-        let mut plan = Self { store: None, metadata: None, cache: CacheLife::DELIVERY, content: None };
-        for task in &path.tasks {
-            match task.name.as_str() {
-                "store" => {
-                    let options = store_options(task)?;
-                    plan.store = Some(match plan.store.take() {
-                        Some(earlier) => earlier.or(options),
-                        None => options,
-                    });
-                }
-                "metadata" => plan.metadata = Some(list_of_names(task)),
-                "cache" => plan.cache = cache_life(task)?,
-                "content" => plan.content = Some(ContentTask::of(task)?),
-                other => return Err(unsupported(&format!("the task `{other}`"))),
-            }
-        }
-        Ok(plan)
-    }
-}
-
-fn unsupported(what: &str) -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "unsupported_conversion",
-        format!("Unsupported conversion: {what} is not available in this version"),
-    )
-}
-
-fn store_options(task: &Task) -> Result<StoreOptions, ApiError> {
-    let pairs: Vec<(&str, String)> =
-        task.params.iter().map(|(name, value)| (name.as_str(), value_text(value))).collect();
-    let pairs = pairs.iter().map(|(name, value)| {
-        // The Go library's spelling (spec 10 §2.2).
-        (if *name == "base64" { "base64decode" } else { name }, value.as_str())
-    });
-    Ok(StoreOptions::from_pairs(pairs, true)?)
-}
-
-fn value_text(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.clone(),
-        Value::List(items) => format!("[{}]", items.iter().map(value_text).collect::<Vec<_>>().join(",")),
-        Value::Flag => "true".to_owned(),
-    }
-}
-
-/// `metadata`, `metadata=[a,b]` and `metadata=params:[a,b]` (spec 10 §6.7).
-fn list_of_names(task: &Task) -> Vec<String> {
-    let mut names = Vec::new();
-    for (name, value) in &task.params {
-        match value {
-            Value::List(items) => names.extend(items.iter().map(value_text)),
-            Value::Text(text) if name == "params" => names.push(text.clone()),
-            // A list without a name in front of it arrives as the name.
-            Value::Text(_) | Value::Flag => names.extend(name.trim_matches(['[', ']']).split(',').map(str::to_owned)),
-        }
-    }
-    names
-}
-
-fn cache_life(task: &Task) -> Result<CacheLife, ApiError> {
-    let off = task.params.iter().any(|(name, value)| {
-        matches!(name.as_str(), "false" | "f") && !matches!(value, Value::Text(text) if text == "false")
-    });
-    if off {
-        return Ok(CacheLife::Never);
-    }
-    match task.text(&["expiry", "e"]) {
-        None => Ok(CacheLife::DELIVERY),
-        Some(expiry) => CacheLife::of_expiry(expiry)
-            .ok_or_else(|| ApiError::invalid_parameter("expiry", "it must be `max` or seconds from 1 to 31536000")),
-    }
-}
-
-/// `content=filename:…,type:…` (spec 10 §6.6).
-struct ContentTask {
-    filename: Option<String>,
-    media_type: Option<MediaType>,
-}
-
-impl ContentTask {
-    fn of(task: &Task) -> Result<Self, ApiError> {
-        let filename = task
-            .text(&["filename", "f"])
-            .map(stowage_core::filename::FileName::parse)
-            .transpose()
-            .map_err(|error| ApiError::invalid_parameter("filename", error))?;
-        let media_type = task
-            .text(&["type", "t"])
-            .map(MediaType::parse)
-            .transpose()
-            .map_err(|reason| ApiError::invalid_parameter("type", reason))?;
-        // A URL must not be able to make a browser run what was stored as something harmless (threat F3).
-        if media_type.as_ref().is_some_and(MediaType::is_active) {
-            return Err(ApiError::invalid_parameter(
-                "type",
-                "active types such as HTML and SVG cannot be chosen by URL",
-            ));
-        }
-        Ok(Self { filename: filename.map(|name| name.as_str().to_owned()), media_type })
-    }
-
-    fn apply(&self, answer_headers: &mut http::HeaderMap, download: bool) {
-        if let Some(media_type) = &self.media_type
-            && let Ok(value) = media_type.as_str().parse()
-        {
-            answer_headers.insert(header::CONTENT_TYPE, value);
-        }
-        if let Some(filename) = &self.filename {
-            headers::rename(answer_headers, filename, download);
-        }
-    }
 }
 
 /// The app that a path speaks for, and the stored file it names. A key in front of another app's file opens it only where that
@@ -266,12 +177,18 @@ async fn app_and_file(
     Ok((app_of_key(context, key).await?, None))
 }
 
-/// Every task must be covered by the policy (spec 04 §5); no task at all is a read.
-fn authority(context: &RequestContext, app: &App, path: &DeliveryPath) -> Result<Authority, ApiError> {
+/// A policy in the path wins over one in the query (spec 02 §3.3).
+pub(super) fn credentials(context: &RequestContext, path: &DeliveryPath) -> Credentials {
     let mut credentials = Credentials::of_request(context);
     if let Some(security) = &path.security {
         credentials.set_policy(security.policy.clone(), security.signature.clone());
     }
+    credentials
+}
+
+/// Every task must be covered by the policy (spec 04 §5); no task at all is a read.
+fn authority(context: &RequestContext, app: &App, path: &DeliveryPath) -> Result<Authority, ApiError> {
+    let credentials = credentials(context, path);
     let first = path.tasks.first().map_or(&[stowage_core::policy::Call::Read][..], |task| calls_of_task(&task.name));
     let authority = authorise(context, app, Needs::WhenSecured(first), &credentials)?;
     for task in path.tasks.iter().skip(1) {

@@ -3,11 +3,14 @@
 pub mod answer;
 pub mod content;
 pub mod copy;
+pub mod debug;
 pub mod deliver;
+pub mod fallback;
 pub mod metadata;
 pub mod multipart;
 pub mod openapi;
 pub mod operations;
+pub mod plan;
 pub mod prefetch;
 pub mod process;
 pub mod read;

@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
-use stowage_core::{options::StoreOptions, policy::Call};
+use stowage_core::{
+    delivery::{MAX_TASKS, Task},
+    options::StoreOptions,
+    policy::Call,
+    tasks::Chain,
+};
 
 use super::{
     Answer, deliver,
+    plan::unsupported_task,
     store::{app_of_key, destination},
 };
 use crate::{
@@ -29,7 +35,7 @@ struct Command {
     security: Option<(String, String)>,
 }
 
-/// Runs the tasks on the source. This version stores; transformations are refused by name.
+/// Runs the tasks on the source. This version stores; transformations are checked and refused by name.
 #[utoipa::path(post, path = "/process", operation_id = "process", tag = "Processing",
     request_body(description = "`{apikey, sources: [url | {source, headers}], tasks: [{name, params}], upload_tags}`", content_type = "application/json"),
     responses((status = 200, description = "The stored file", body = super::answer::StoredFile), (status = 400, description = "Bad command"),
@@ -74,37 +80,40 @@ impl Command {
     }
 
     fn read_tasks(&mut self, tasks: Option<&Value>) -> Result<bool, ApiError> {
-        let tasks = tasks
-            .and_then(Value::as_array)
-            .ok_or_else(|| ApiError::invalid_parameter("tasks", "it must be a list of {name, params}"))?;
-        let mut stores = false;
-        for task in tasks {
-            let task = task.as_object().cloned().map(lower_keys).unwrap_or_default();
-            let name = task.get("name").and_then(Value::as_str).unwrap_or_default();
-            let params = task.get("params").and_then(Value::as_object).cloned().unwrap_or_default();
-            match name {
+        let invalid = |reason: &dyn std::fmt::Display| ApiError::invalid_parameter("tasks", reason);
+        let tasks = tasks.and_then(Value::as_array).filter(|tasks| tasks.len() <= MAX_TASKS);
+        let tasks =
+            tasks.ok_or_else(|| invalid(&format!("it must be a list of at most {MAX_TASKS} {{name, params}}")))?;
+        let mut chain = Vec::new();
+        for written in tasks {
+            let task = Task::from_json(written).map_err(|error| invalid(&error))?;
+            match task.name.as_str() {
+                "security" => {
+                    let text = |name: &str| task.text(&[name]).unwrap_or_default().to_owned();
+                    self.security = Some((text("policy"), text("signature")));
+                    continue;
+                }
                 "store" => {
-                    stores = true;
                     // A second store task carries only workflows (spec 01 §5.1): one store is made of both.
-                    let options = StoreOptions::from_json(&params)?;
+                    let options = StoreOptions::from_json(&params(written))?;
                     self.options = std::mem::take(&mut self.options).or(options);
                 }
-                "security" => {
-                    let text = |key: &str| params.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-                    self.security = Some((text("policy"), text("signature")));
-                }
-                other => {
-                    let other: String = other.chars().take(40).collect();
-                    return Err(ApiError::new(
-                        http::StatusCode::BAD_REQUEST,
-                        "unsupported_conversion",
-                        format!("Unsupported conversion: the task `{other}` is not available in this version"),
-                    ));
-                }
+                _ => {}
             }
+            chain.push(task);
         }
-        Ok(stores)
+        let chain = Chain::read(&chain)?;
+        match chain.steps.first() {
+            Some(step) => Err(unsupported_task(step.name())),
+            None => Ok(chain.store.is_some()),
+        }
     }
+}
+
+/// The parameters of a task as they are written.
+fn params(task: &Value) -> Map<String, Value> {
+    let members = task.as_object().cloned().map(lower_keys).unwrap_or_default();
+    members.get("params").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
 fn source(object: &Map<String, Value>) -> Result<(String, HeaderMap), ApiError> {

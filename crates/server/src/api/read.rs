@@ -45,14 +45,8 @@ impl CacheLife {
     /// The default of the delivery hosts.
     pub const DELIVERY: Self = Self::Seconds(DEFAULT_MAX_AGE);
 
-    /// `cache=expiry:max|N` of the task language.
-    pub fn of_expiry(text: &str) -> Option<Self> {
-        if text == "max" {
-            return Some(Self::Seconds(LONGEST_MAX_AGE));
-        }
-        let seconds: u64 = text.parse().ok()?;
-        (1..=LONGEST_MAX_AGE).contains(&seconds).then_some(Self::Seconds(seconds))
-    }
+    /// `cache=expiry:max`.
+    pub const LONGEST: Self = Self::Seconds(LONGEST_MAX_AGE);
 
     fn header(self, app: &App) -> HeaderValue {
         // What a signature protects must not be answered by a shared cache that never saw the signature.

@@ -32,8 +32,8 @@ use crate::{
     state::Server,
 };
 
-/// Largest chunk that hyper reads from a connection at once, bytes: large enough for fast uploads, small enough for many connections.
-const READ_BUFFER: usize = 256 * 1024;
+/// Largest head that hyper reads, bytes; `limits` are lower, and answer with a text.
+const HEAD_BUFFER: usize = 256 * 1024;
 
 /// How an HTTP/2 connection begins; no method of HTTP/1 does.
 const HTTP2_BEGINNING: &[u8] = b"PRI ";
@@ -200,7 +200,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .max_buf_size(READ_BUFFER)
+        .max_buf_size(HEAD_BUFFER)
         .half_close(true)
         .serve_connection(io, service);
     // Silence between requests is ended by the header timeout, silence within them by the watched stream and the body guard.

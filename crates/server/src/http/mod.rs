@@ -46,6 +46,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Code of a read that met an overwrite.
 pub const FILE_CHANGED: &str = "file_changed";
 
+/// Characters of an upload's id that the log shows: enough to find its requests, too few to go on with it.
+const SHOWN_OF_UPLOAD: usize = 8;
+
 /// Answers one request. Sets `still_sending` when the client may be sending a body that nobody will read.
 pub async fn answer(
     server: Arc<Server>,
@@ -259,8 +262,14 @@ fn request_id() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
-/// A policy in a path is a bearer token: it stays out of the log (threat I6).
+/// A policy in a path is a bearer token, and so is the id of an upload: they stay out of the log (threat I6).
 fn redacted(path: &str) -> std::borrow::Cow<'_, str> {
+    for prefix in ["/tus/", "/multipart/part/"] {
+        if let Some(upload) = path.strip_prefix(prefix) {
+            let shown = upload.char_indices().nth(SHOWN_OF_UPLOAD).map_or(upload, |(end, _)| &upload[..end]);
+            return format!("{prefix}{shown}...").into();
+        }
+    }
     let lower = path.to_ascii_lowercase();
     let Some(start) = lower.find("security") else { return path.into() };
     // A standard-alphabet policy may hold slashes, so nothing behind the word is trusted to end it.

@@ -3,7 +3,12 @@
 //!
 //! The operations are drawn from a seed. `STOWAGE_CHAOS_SEEDS=17` replays one, `STOWAGE_CHAOS_SEEDS=0..500` runs many.
 
+mod client;
+mod clock;
+mod disk;
 mod model;
+mod provider;
+mod steps;
 mod upload;
 mod wire;
 mod world;

@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// A small file system of its own; unmounted when dropped.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     mount_point: TempDir,
 }
 
 impl SmallDisk {
     /// Only root may mount.
-    fn mount(size: &str) -> Option<Self> {
+    pub(crate) fn mount(size: &str) -> Option<Self> {
         let mount_point = tempfile::tempdir().expect("a temporary directory can be made");
         let option = format!("size={size}");
         let mut mount = Command::new("mount");
@@ -29,12 +29,12 @@ impl SmallDisk {
         mount.output().ok()?.status.success().then_some(Self { mount_point })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.mount_point.path()
     }
 
     /// Leaves no byte free.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.path().join("filler");
         let mut file = File::create(&path).expect("a file");
         for length in [1 << 20, 4096, 1] {
@@ -51,7 +51,7 @@ impl Drop for SmallDisk {
 }
 
 #[expect(clippy::print_stderr, reason = "a check that was not made must be seen")]
-fn skip() {
+pub(crate) fn skip() {
     eprintln!("SKIPPED: a file system cannot be mounted here, so a full disk was not tried; run the tests as root");
 }
 

@@ -12,7 +12,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::kill::Random;
+pub(crate) use self::{kill::Random, order::Trace};
 use crate::hostile::{eventually, objects};
 
 type Sha = [u8; 32];

@@ -1,5 +1,7 @@
 //! The multipart protocol (spec 03): whole parts, chunks, mixtures, repetitions, refusals.
 
+mod limits;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
 use serde_json::{Value, json};

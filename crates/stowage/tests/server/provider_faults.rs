@@ -15,15 +15,15 @@ use crate::{
 const LARGE: usize = 10 << 20;
 
 /// A server whose only app stores into a bucket by way of the proxy.
-struct Line {
-    s3: S3Server,
-    proxy: FaultProxy,
-    server: Stowage,
-    app: App,
+pub(crate) struct Line {
+    pub(crate) s3: S3Server,
+    pub(crate) proxy: FaultProxy,
+    pub(crate) server: Stowage,
+    pub(crate) app: App,
 }
 
 impl Line {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let s3 = S3Server::start("bucket").await;
         let proxy = FaultProxy::start(&s3.endpoint()).await;
         let server = server();
@@ -47,7 +47,7 @@ impl Line {
         post(&self.server, &format!("/api/store/S3?key={}&filename={name}", self.app.key), content).await
     }
 
-    fn objects(&self) -> usize {
+    pub(crate) fn objects(&self) -> usize {
         files_below(&self.s3.root().join("bucket")).len()
     }
 

@@ -179,3 +179,35 @@ fn huge_numbers_do_not_overflow() {
     let reserved = layout.reserve(10_000, u64::MAX - 1, 1);
     assert!(reserved.place >= OVERFLOW && reserved.place < OVERFLOW + 4096);
 }
+
+#[test]
+fn what_was_read_is_old_once_the_part_has_changed_even_if_it_lies_where_it_did() {
+    let mut model = Model::new();
+    model.piece(1, 0, &[1; 8]);
+    let before = model.layout.part(1).cloned();
+    model.layout.begin_reading(1);
+    model.piece(1, 0, &[2; 8]);
+    model.piece(1, 0, &[3; 8]);
+    assert_eq!(model.layout.part(1), before.as_ref(), "the places alone tell nothing");
+    assert!(!model.layout.end_reading(1));
+    model.layout.begin_reading(1);
+    model.piece(2, 0, &[4; 8]);
+    assert!(model.layout.end_reading(1), "another part has changed");
+}
+
+#[test]
+fn the_number_of_pieces_is_bounded() {
+    let mut layout = Layout::default();
+    layout.set_slot(1 << 20);
+    let crumb = |layout: &mut Layout, number: u32, start: u64| {
+        let reserved = layout.reserve(number, start, 1);
+        layout.put_piece(number, start, 1, reserved.place);
+    };
+    for index in 0..MOST_PIECES as u64 {
+        assert!(layout.has_room_for_a_piece(1));
+        crumb(&mut layout, 1, 2 * index);
+    }
+    assert!(!layout.has_room_for_a_piece(1) && layout.has_room_for_a_piece(2));
+    crumb(&mut layout, 1, 1);
+    assert!(layout.has_room_for_a_piece(1), "pieces that meet are one");
+}

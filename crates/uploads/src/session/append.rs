@@ -99,6 +99,9 @@ impl Session {
         let mut rest = None;
         let failed = loop {
             let (number, start, prefix) = self.place_at(position, &held).await;
+            if number > MOST_PARTS {
+                break Some(UploadError::TooLarge { limit: position });
+            }
             if prefix > position {
                 // Parts from here on came by another protocol: what is there stays.
                 match skip(&mut content, &mut rest, prefix - position, &mut hasher, stop).await {
@@ -147,9 +150,12 @@ impl Session {
     async fn begin_appending(&self, offset: u64, length: Option<u64>) -> Result<u64> {
         let mut state = self.lock().await;
         state.check_open()?;
-        let expected = state.layout.prefix();
+        let (number, _, expected) = state.layout.position();
         if offset != expected {
             return Err(UploadError::Offset { expected });
+        }
+        if !state.layout.has_room_for_a_piece(number) {
+            return Err(UploadError::Scattered(number));
         }
         let limit = state.size.unwrap_or(u64::MAX).min(self.plan.maximum);
         if offset.checked_add(length.unwrap_or(0)).is_none_or(|end| end > limit) {

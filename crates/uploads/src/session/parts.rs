@@ -40,7 +40,7 @@ impl Session {
         let (number, size) = (part.number, part.size);
         {
             let mut state = self.lock().await;
-            self.check_room(&state, size)?;
+            self.check_room(&state, number, size)?;
             let regular = regular_size(&part, state.size);
             state.layout.set_slot(regular);
         }
@@ -49,7 +49,11 @@ impl Session {
         }
         let staged = self.stage(part, 0, &stop).await?;
         let mut state = self.lock().await;
-        state.check_open()?;
+        if let Err(error) = self.check_room(&state, number, size) {
+            drop(state);
+            self.release(&staged.place).await;
+            return Err(error);
+        }
         let sniffed = note_head(&mut state, number, 0, &staged.head);
         let freed = state.layout.put_whole(number, &staged.place, staged.md5.clone());
         self.record(&mut state, Change { parts: vec![number], sniffed, freed, ..Change::default() }).await?;
@@ -71,15 +75,14 @@ impl Session {
         }
         {
             let mut state = self.lock().await;
-            self.check_room(&state, size)?;
-            check_uncommitted(&state, number)?;
+            self.check_chunk(&state, number, start + size)?;
             state.layout.set_slot(REGULAR_PART);
         }
         let staged = self.stage(chunk, start, &stop).await?;
         let mut state = self.lock().await;
-        state.check_open()?;
-        if let Err(error) = check_uncommitted(&state, number) {
-            state.layout.release(&staged.place, 0);
+        if let Err(error) = self.check_chunk(&state, number, start + size) {
+            drop(state);
+            self.release(&staged.place).await;
             return Err(error);
         }
         let sniffed = note_head(&mut state, number, start, &staged.head);
@@ -138,10 +141,22 @@ impl Session {
         .await
     }
 
-    pub(super) fn check_room(&self, state: &State, size: u64) -> Result<()> {
+    /// Whether a part may have `bytes`, beside the other parts.
+    fn check_room(&self, state: &State, number: u32, bytes: u64) -> Result<()> {
         state.check_open()?;
         let limit = state.size.unwrap_or(u64::MAX).min(self.plan.maximum);
-        if size > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
+        if state.layout.total_with(number, bytes) > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
+    }
+
+    /// Whether a part takes a chunk that ends at `end`.
+    fn check_chunk(&self, state: &State, number: u32, end: u64) -> Result<()> {
+        let part = state.layout.part(number);
+        self.check_room(state, number, end.max(part.map_or(0, Part::end)))?;
+        match part {
+            Some(Part::AtProvider { .. }) => Err(UploadError::Committed(number)),
+            _ if !state.layout.has_room_for_a_piece(number) => Err(UploadError::Scattered(number)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -150,13 +165,6 @@ struct Staged {
     place: Reserved,
     head: Vec<u8>,
     md5: String,
-}
-
-fn check_uncommitted(state: &State, number: u32) -> Result<()> {
-    match state.layout.part(number) {
-        Some(Part::AtProvider { .. }) => Err(UploadError::Committed(number)),
-        _ => Ok(()),
-    }
 }
 
 /// The first bytes tell the type; they are looked at when they come, because parts at a provider cannot be read.

@@ -102,6 +102,7 @@ impl Session {
         let mut state = self.lock().await;
         let Some(part @ Part::Staged { .. }) = state.layout.part(number).cloned() else { return Ok(()) };
         let pieces = state.layout.pieces(Some(number));
+        state.layout.begin_reading(number);
         let file = self.file(&mut state).await?;
         drop(state);
         let content = file.stream(pieces).map_err(|error| StoreError::Other(error.to_string())).boxed();
@@ -109,7 +110,7 @@ impl Session {
         let mut state = self.lock().await;
         state.check_open()?;
         // A chunk that came meanwhile makes the shipped part an old one.
-        if state.layout.part(number) != Some(&part) {
+        if !state.layout.end_reading(number) {
             return Ok(());
         }
         let md5 = part.md5().map(str::to_owned);

@@ -7,7 +7,10 @@ use stowage_core::media_type::MediaType;
 use stowage_media::SNIFF_BYTES;
 
 use super::{Session, parts::add_to_head};
-use crate::{error::Result, layout::Part};
+use crate::{
+    error::{Result, UploadError},
+    layout::Part,
+};
 
 impl Session {
     /// What the first bytes look like, if anything. Where they are staged they are looked at again: the piece that came first may
@@ -30,14 +33,26 @@ impl Session {
         Ok(stowage_media::sniff(&together))
     }
 
-    /// The first bytes, if the first part is staged.
+    /// Refuses an upload whose first bytes nobody has seen: some parts are at a provider, which are looked at while they come, and the
+    /// first one is missing or too small to tell the type.
+    pub async fn check_sniffed(&self) -> Result<()> {
+        let state = self.lock().await;
+        let all_staged = state.layout.parts().all(|(_, part)| part.receipt().is_none());
+        let smallest = state.layout.total().min(SNIFF_BYTES as u64);
+        if all_staged || state.layout.part(1).is_some_and(|part| part.end() >= smallest) {
+            return Ok(());
+        }
+        Err(UploadError::PartTooSmall { number: 1, smallest })
+    }
+
+    /// The first bytes, if they are staged.
     pub(crate) async fn head(&self) -> Result<Option<Vec<u8>>> {
         let mut state = self.lock().await;
-        let staged = matches!(state.layout.part(1), Some(part @ Part::Staged { .. }) if part.end() > 0);
-        if state.ended.is_some() || !staged {
+        let all_staged = state.layout.parts().all(|(_, part)| part.receipt().is_none());
+        let is_staged = all_staged || matches!(state.layout.part(1), Some(Part::Staged { .. }));
+        if state.ended.is_some() || !is_staged || state.layout.total() == 0 {
             return Ok(None);
         }
-        let all_staged = state.layout.parts().all(|(_, part)| part.receipt().is_none());
         let pieces = state.layout.pieces((!all_staged).then_some(1));
         let file = self.file(&mut state).await?;
         drop(state);

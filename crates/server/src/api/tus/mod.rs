@@ -163,7 +163,7 @@ impl Upload {
     /// The upload that a request names. Its id is the key to it; an API key that is given must be that of its app (threat C7).
     async fn of(context: &RequestContext) -> Result<Self, ApiError> {
         let server = &context.server;
-        let named = match context.query.get("key") {
+        let named = match key_of(context) {
             Some(key) => Some(app_of_key(context, key).await?),
             None => None,
         };
@@ -238,10 +238,13 @@ fn is_whole(progress: &Progress) -> bool {
     progress.size == Some(progress.offset) && progress.received == progress.offset
 }
 
+fn key_of(context: &RequestContext) -> Option<&str> {
+    ["key", "apikey"].iter().find_map(|name| context.query.get(name))
+}
+
 /// App and authority of a request that begins an upload.
 async fn authority_of(context: &RequestContext, metadata: &Metadata) -> Result<(Arc<App>, Authority), ApiError> {
-    let query = ["key", "apikey"].iter().find_map(|name| context.query.get(name));
-    let key = query.or(metadata.text(&["apikey"])).ok_or_else(|| {
+    let key = key_of(context).or(metadata.text(&["apikey"])).ok_or_else(|| {
         ApiError::new(
             StatusCode::BAD_REQUEST,
             "invalid_application",
@@ -257,9 +260,6 @@ async fn authority_of(context: &RequestContext, metadata: &Metadata) -> Result<(
 fn beginning_of(context: &RequestContext, metadata: &Metadata) -> Result<Beginning, ApiError> {
     let pairs = context.query.pairs().iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let options = StoreOptions::from_pairs(pairs, false)?;
-    if options.base64decode {
-        return Err(ApiError::invalid_parameter("base64decode", "a resumable upload is stored as it comes"));
-    }
     Ok(Beginning {
         options,
         name_hint: metadata.text(&["filename", "name"]).map(str::to_owned),

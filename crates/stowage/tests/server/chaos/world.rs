@@ -1,6 +1,6 @@
 //! A server, many uploads, and a plan of what goes wrong.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -113,14 +113,8 @@ impl World {
         self.server.kill_and_restart();
     }
 
-    fn catalogue(&self) -> Connection {
-        let catalogue = Connection::open(self.server.data().join("catalogue.sqlite")).expect("the catalogue opens");
-        catalogue.busy_timeout(Duration::from_secs(5)).expect("a timeout");
-        catalogue
-    }
-
     fn column(&self, query: &str) -> Vec<String> {
-        let catalogue = self.catalogue();
+        let catalogue = catalogue(&self.server);
         let mut statement = catalogue.prepare(query).expect("a query");
         let rows = statement.query_map([], |row| row.get(0)).expect("rows");
         rows.map(|row| row.expect("a text")).collect()
@@ -143,7 +137,7 @@ impl World {
     /// Once every upload has expired, the objects of the files are all that is there.
     async fn nothing_is_left(&mut self) {
         self.server.kill();
-        self.catalogue().execute("UPDATE uploads SET expires = 0", []).expect("an update");
+        catalogue(&self.server).execute("UPDATE uploads SET expires = 0", []).expect("an update");
         self.server.kill_and_restart();
         eventually("uploads are forgotten", async || {
             self.column("SELECT id FROM uploads UNION ALL SELECT upload FROM upload_parts").is_empty()
@@ -157,4 +151,15 @@ impl World {
         let named = || self.column("SELECT object FROM files").into_iter().collect::<BTreeSet<_>>();
         eventually("objects without a row are swept", async || objects_on_disk(self.server.data()) == named()).await;
     }
+}
+
+pub(super) fn catalogue(server: &Stowage) -> Connection {
+    let catalogue = Connection::open(server.data().join("catalogue.sqlite")).expect("the catalogue opens");
+    catalogue.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+    catalogue
+}
+
+/// Staging files of a data directory.
+pub(super) fn staged(data: &Path) -> usize {
+    std::fs::read_dir(data.join("uploads")).expect("the directory is there").count()
 }

@@ -22,7 +22,8 @@ async fn object_directory_and_row_are_synced_before_the_answer() {
     let server = server();
     let app = server.app("shop", &[]);
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
-    let Some(trace) = Trace::attach(server.pid(), log.path()).await else {
+    let calls = ["-y", "-s", "64", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg"];
+    let Some(trace) = Trace::attach(server.pid(), &calls, log.path()).await else {
         return skip("strace is missing or may not attach: the order of syncs was not checked");
     };
     store(&server, &app, "", vec![7; 300_000]).await;
@@ -51,24 +52,16 @@ fn skip(reason: &str) {
 }
 
 /// `strace` at work on a process.
-struct Trace {
+pub(crate) struct Trace {
     child: Child,
 }
 
 impl Trace {
-    async fn attach(pid: u32, log: &Path) -> Option<Self> {
+    pub(crate) async fn attach(pid: u32, arguments: &[&str], log: &Path) -> Option<Self> {
         let mut child = Command::new("strace")
-            .args([
-                "-f",
-                "-y",
-                "-s",
-                "64",
-                "-e",
-                "trace=fsync,fdatasync,write,writev,sendto,sendmsg",
-                "-p",
-                &pid.to_string(),
-                "-o",
-            ])
+            .arg("-f")
+            .args(arguments)
+            .args(["-p", &pid.to_string(), "-o"])
             .arg(log)
             .stderr(Stdio::piped())
             .spawn()
@@ -85,6 +78,12 @@ impl Trace {
     fn detach(mut self) {
         let interrupted = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(interrupted.is_ok_and(|status| status.success()), "strace can be signalled");
+        let _ = self.child.wait();
+    }
+
+    /// Ends with a process that was killed: strace may wait for ever for threads that are gone.
+    pub(crate) fn end(mut self) {
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

@@ -198,9 +198,12 @@ fn starts(target: &Target) -> Vec<Attempt> {
     cases.map(begin).collect()
 }
 
+/// Case, headers, body.
+type Creation = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
 /// tus and the IETF draft, with and without bytes.
 fn resumable(method: &Method, target: &Target) -> Vec<Attempt> {
-    let cases: [(&str, &[(&str, &str)], &str); 5] = [
+    let cases: [Creation; 5] = [
         ("tus", &[("Tus-Resumable", "1.0.0"), ("Upload-Length", "7")], ""),
         (
             "tus with bytes",
@@ -211,7 +214,7 @@ fn resumable(method: &Method, target: &Target) -> Vec<Attempt> {
         ("draft", &[("Upload-Draft-Interop-Version", "6"), ("Upload-Complete", "?0")], "con"),
         ("draft, all at once", &[("Upload-Complete", "?1")], "content"),
     ];
-    let begin = |(case, headers, body): (&str, &'static [(&str, &str)], &'static str)| {
+    let begin = |(case, headers, body): Creation| {
         let (target, method) = (target.clone(), method.clone());
         attempt(case.to_owned(), PICK, move |_, policy| {
             let url = target.url("/tus", &format!("key={}", target.key), policy);
