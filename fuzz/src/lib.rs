@@ -13,6 +13,7 @@ use stowage_core::{
     policy::{Call, PatternAnchoring, Policy, PolicyError, sign, signature_of},
     range::{self, ByteRange, RangeRequest},
     storage_path::StoragePath,
+    tasks::Chain,
 };
 use stowage_server::api::tus::headers::{self, Concat, Metadata};
 
@@ -26,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("storage_path", storage_path),
     ("range", range),
     ("delivery_path", delivery_path),
+    ("tasks", tasks),
     ("multipart", multipart),
     ("base64", base64),
     ("tus_headers", tus_headers),
@@ -172,6 +174,31 @@ pub fn delivery_path(data: &[u8]) {
         assert!(!matches!(task.name.as_str(), "security" | "debug"));
     }
     assert_sound(&read.source);
+}
+
+/// Input: a raw path.
+/// Tasks that fit the table have a canonical form that means the same and stays the same.
+pub fn tasks(data: &[u8]) {
+    let Ok(read) = delivery::parse(&text(data), None) else { return };
+    let chain = match Chain::read(&read.tasks) {
+        Ok(chain) => chain,
+        Err(refusal) => {
+            let message = refusal.to_string();
+            assert!(!message.is_empty() && !message.contains(char::is_control));
+            return;
+        }
+    };
+    let canonical = chain.canonical();
+    let path = format!("/{canonical}/7xSJALUhSlCDCNujt5Ku");
+    // Encoding makes some texts longer than a path may be.
+    if path.len() > delivery::MAX_PATH_BYTES {
+        return;
+    }
+    let again = delivery::parse(&path, None).expect("a canonical form is a path");
+    assert!(matches!(again.source, Source::Handle(_)), "{path}");
+    let again = Chain::read(&again.tasks).expect("a canonical form fits the table");
+    assert_eq!(again.canonical(), canonical);
+    assert_eq!(again, chain, "{path}");
 }
 
 fn assert_sound(source: &Source) {

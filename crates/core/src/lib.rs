@@ -17,3 +17,4 @@ pub mod policy;
 pub mod query;
 pub mod range;
 pub mod storage_path;
+pub mod tasks;

@@ -13,7 +13,7 @@ use stowage_core::{
     options::StoreOptions,
 };
 use stowage_store::{BlobStore, ObjectKey};
-use stowage_uploads::{Completion, Content, Finished, ListedPart, Plan, Session, UploadError, UploadId};
+use stowage_uploads::{Completion, Content, Finished, Judged, ListedPart, Plan, Session, UploadError, UploadId};
 
 use crate::{
     api::store::destination,
@@ -137,16 +137,14 @@ pub async fn complete(
     if app.settings.direct_uploads {
         session.learn_parts(&*driver).await?;
     }
-    if session.progress().await?.handle.is_none() {
-        check_content(app, session, ending.mimetype.as_ref()).await?;
-    }
+    let judged = judge_content(app, session, ending.mimetype.as_ref()).await?;
     let (server, session) = (server.clone(), session.clone());
     ingest::run_to_the_end(async move {
         let _lock = lock(&server, &session, &*driver).await?;
         let deadline = claims::deadline();
         loop {
             let row = row_maker(&session, &ending)?;
-            match session.complete(ending.parts.clone(), driver.clone(), row).await {
+            match session.complete(ending.parts.clone(), judged.clone(), driver.clone(), row).await {
                 Err(UploadError::Catalogue(CatalogueError::Claimed)) if claims::wait(&server, deadline).await? => {}
                 completion => return settle(&server, &session, completion?).await,
             }
@@ -163,14 +161,14 @@ pub async fn concatenate(
     sources: Vec<Arc<Session>>,
 ) -> Result<FileRow, ApiError> {
     let driver = driver_of(server, session).await?;
-    check_types(app, session, None, Session::sniffed_together(&sources).await?)?;
+    let judged = judge_type(app, session, None, Session::sniffed_together(&sources).await?)?;
     let (server, session) = (server.clone(), session.clone());
     ingest::run_to_the_end(async move {
         let _lock = lock(&server, &session, &*driver).await?;
         let deadline = claims::deadline();
         let completion = loop {
             let row = row_maker(&session, &Ending::default())?;
-            match session.concatenate(sources.clone(), driver.clone(), row).await {
+            match session.concatenate(sources.clone(), judged.clone(), driver.clone(), row).await {
                 Err(UploadError::Catalogue(CatalogueError::Claimed)) if claims::wait(&server, deadline).await? => {}
                 completion => break completion?,
             }
@@ -214,24 +212,27 @@ async fn lock(server: &Server, session: &Session, driver: &dyn BlobStore) -> Res
     })
 }
 
-async fn check_content(app: &App, session: &Session, told: Option<&MediaType>) -> Result<(), ApiError> {
-    if app.settings.allowed_mime_types.is_empty() {
-        return Ok(());
+/// Whether the app takes content of this kind, if it is choosy.
+async fn judge_content(app: &App, session: &Session, told: Option<&MediaType>) -> Result<Judged, ApiError> {
+    let is_over = session.progress().await?.handle.is_some();
+    if is_over || app.settings.allowed_mime_types.is_empty() {
+        return Ok(Judged::Anything);
     }
     session.check_sniffed().await?;
-    check_types(app, session, told, session.sniffed().await)
+    judge_type(app, session, told, session.sniffed().await)
 }
 
-/// What the file will be called, by the end or the beginning of its upload, and what its bytes say.
-fn check_types(
+/// By what the file will be called, at the end or the beginning of its upload, and by what its bytes say.
+fn judge_type(
     app: &App,
     session: &Session,
     told: Option<&MediaType>,
     sniffed: Option<MediaType>,
-) -> Result<(), ApiError> {
+) -> Result<Judged, ApiError> {
     let planned = session.plan().mimetype.as_deref().and_then(|text| MediaType::parse(text).ok());
     let named = told.cloned().or(planned).or_else(|| sniffed.clone()).unwrap_or_else(MediaType::octet_stream);
-    sniffed.iter().chain([&named]).try_for_each(|media_type| ingest::check_type(app, media_type, &[]))
+    sniffed.iter().chain([&named]).try_for_each(|media_type| ingest::check_type(app, media_type, &[]))?;
+    Ok(Judged::As(sniffed))
 }
 
 fn row_maker(session: &Session, ending: &Ending) -> Result<impl FnOnce(Finished) -> FileRow + Send + use<>, ApiError> {

@@ -1,18 +1,19 @@
 //! From parts to a file: bytes first, row second, and whatever happens between the two can be repeated.
 
+mod object;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use stowage_catalogue::{CatalogueError, FileRow};
 use stowage_core::{handle::Handle, media_type::MediaType};
-use stowage_store::{BlobStore, BlobWriter, ObjectId, ObjectMeta, StoreError, parts::PartStore};
+use stowage_store::{BlobStore, ObjectId, ObjectMeta};
 
 use crate::{
     error::{Result, UploadError},
     layout::Part,
-    session::{Change, Ended, Session, State, ship::meta_of, spawned},
+    session::{Ended, Session, State, ship::meta_of, spawned},
 };
 
 /// A part as the client lists it (spec 03 §7).
@@ -46,6 +47,24 @@ pub enum Completion {
     Before(Handle),
 }
 
+/// As what the caller has let the content pass. It must still look like that when nobody can change it any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Whatever it is.
+    Anything,
+    /// What its first bytes looked like, if anything.
+    As(Option<MediaType>),
+}
+
+impl Judged {
+    fn check(&self, sniffed: Option<&MediaType>) -> Result<()> {
+        match self {
+            Self::As(judged) if judged.as_ref() != sniffed => Err(UploadError::Superseded),
+            _ => Ok(()),
+        }
+    }
+}
+
 type MakeRow = Box<dyn FnOnce(Finished) -> FileRow + Send>;
 
 impl Session {
@@ -54,27 +73,35 @@ impl Session {
     pub async fn complete(
         self: &Arc<Self>,
         listed: Vec<ListedPart>,
+        judged: Judged,
         driver: Arc<dyn BlobStore>,
         make_row: impl FnOnce(Finished) -> FileRow + Send + 'static,
     ) -> Result<Completion> {
         let session = self.clone();
         let make_row: MakeRow = Box::new(make_row);
-        spawned(async move { session.finish(&listed, &*driver, make_row).await }).await
+        spawned(async move { session.finish(&listed, judged, &*driver, make_row).await }).await
     }
 
     /// Puts whole partial uploads together to this one, in their order (tus concatenation). They stay until they expire.
     pub async fn concatenate(
         self: &Arc<Self>,
         sources: Vec<Arc<Session>>,
+        judged: Judged,
         driver: Arc<dyn BlobStore>,
         make_row: impl FnOnce(Finished) -> FileRow + Send + 'static,
     ) -> Result<Completion> {
         let session = self.clone();
         let make_row: MakeRow = Box::new(make_row);
-        spawned(async move { session.finish_from(&sources, &*driver, make_row).await }).await
+        spawned(async move { session.finish_from(&sources, judged, &*driver, make_row).await }).await
     }
 
-    async fn finish(&self, listed: &[ListedPart], driver: &dyn BlobStore, make_row: MakeRow) -> Result<Completion> {
+    async fn finish(
+        &self,
+        listed: &[ListedPart],
+        judged: Judged,
+        driver: &dyn BlobStore,
+        make_row: MakeRow,
+    ) -> Result<Completion> {
         let _one = self.finishing.lock().await;
         {
             let state = self.lock().await;
@@ -96,6 +123,9 @@ impl Session {
             let at_provider = state.layout.parts().any(|(_, part)| matches!(part, Part::AtProvider { .. }));
             (size, at_provider)
         };
+        if judged != Judged::Anything {
+            judged.check(self.sniffed().await.as_ref())?;
+        }
         let meta = self.meta(size).await;
         let (object, intent) = match driver.parts().filter(|_| at_provider) {
             Some(parts) => self.complete_at_provider(&*parts, &meta, driver).await?,
@@ -110,6 +140,7 @@ impl Session {
     async fn finish_from(
         &self,
         sources: &[Arc<Session>],
+        judged: Judged,
         driver: &dyn BlobStore,
         make_row: MakeRow,
     ) -> Result<Completion> {
@@ -145,6 +176,7 @@ impl Session {
             return Err(UploadError::TooSmall { limit: self.plan().minimum });
         }
         let sniffed = Self::sniffed_together(sources).await?;
+        judged.check(sniffed.as_ref())?;
         self.lock().await.sniffed = sniffed.map(|media_type| media_type.as_str().to_owned());
         let meta = self.meta(size).await;
         let content = futures_util::stream::iter(contents).flatten().boxed();
@@ -156,6 +188,9 @@ impl Session {
     async fn whole_size(&self) -> Result<u64> {
         let state = self.lock().await;
         state.check_open()?;
+        if self.is_broken() {
+            return Err(UploadError::Superseded);
+        }
         self.check_complete(&state, &[])
     }
 
@@ -191,129 +226,6 @@ impl Session {
             meta.media_type = sniffed;
         }
         meta
-    }
-
-    /// All staged bytes in order.
-    async fn content(&self) -> Result<BoxStream<'static, std::io::Result<Bytes>>> {
-        let mut state = self.lock().await;
-        let pieces = state.layout.pieces(None);
-        Ok(self.file(&mut state).await?.stream(pieces).boxed())
-    }
-
-    async fn complete_at_provider(
-        &self,
-        parts: &dyn PartStore,
-        meta: &ObjectMeta,
-        driver: &dyn BlobStore,
-    ) -> Result<(ObjectId, Option<i64>)> {
-        self.ship_the_rest(parts).await?;
-        let state = self.lock().await;
-        let upload = state.at_provider.clone().ok_or_else(|| broken("parts at a provider without a name there"))?;
-        let receipts = state.layout.parts().filter(|(_, part)| part.end() > 0).map(|(number, part)| {
-            let receipt = part.receipt().ok_or_else(|| broken("a part is not at the provider"))?;
-            Ok((number, part.end(), receipt))
-        });
-        let receipts = receipts.collect::<Result<Vec<_>>>()?;
-        drop(state);
-        let key = self.plan().object_key()?;
-        let intent = self.intend(driver.planned_id(&key)).await?;
-        match parts.complete(&upload, &key, meta, &receipts).await {
-            Ok(object) => Ok((object, intent)),
-            Err(error) => {
-                // Whether there is an object now is for the next attempt to find out, or for the end of the upload.
-                if let Some(intent) = intent {
-                    self.catalogue().drop_intent(intent).await?;
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Claims the object, and notes it with the upload: after a crash it belongs to the upload, which can be completed again.
-    async fn intend(&self, object: Option<ObjectId>) -> Result<Option<i64>> {
-        let Some(object) = object else { return Ok(None) };
-        let mut state = self.lock().await;
-        state.object = Some(object.as_str().to_owned());
-        self.record(&mut state, Change { object: true, ..Change::default() }).await?;
-        drop(state);
-        Ok(Some(self.catalogue().add_intent(self.store(), object.as_str(), self.plan().region.as_deref()).await?))
-    }
-
-    async fn ship_the_rest(&self, parts: &dyn PartStore) -> Result<()> {
-        let rules = parts.rules();
-        let staged: Vec<(u32, u64)> = {
-            let state = self.lock().await;
-            let last = state.layout.parts().last().map_or(0, |(number, _)| number);
-            let staged = state.layout.parts().filter(|(_, part)| part.receipt().is_none() && part.end() > 0);
-            let staged: Vec<_> = staged.map(|(number, part)| (number, part.end())).collect();
-            if let Some((number, _)) = staged.iter().find(|(number, size)| *size < rules.smallest && *number != last) {
-                return Err(UploadError::PartTooSmall { number: *number, smallest: rules.smallest });
-            }
-            staged
-        };
-        for (number, _) in staged {
-            if number > rules.count {
-                return Err(UploadError::PartNumber { most: rules.count });
-            }
-            self.ship(number, parts).await?;
-        }
-        Ok(())
-    }
-
-    /// The staging file becomes the object, if the store can take it in and its bytes lie in order.
-    async fn adopt(&self, size: u64, driver: &dyn BlobStore) -> Result<Option<ObjectId>> {
-        let mut state = self.lock().await;
-        if size == 0 || !driver.capabilities().adopts || !state.layout.is_in_place() {
-            return Ok(None);
-        }
-        let file = self.file(&mut state).await?;
-        drop(state);
-        let path = file.path().to_owned();
-        let truncated = tokio::task::spawn_blocking(move || file.truncate(size)).await;
-        truncated.map_err(std::io::Error::other)??;
-        match driver.adopt(&path).await {
-            Ok(object) => Ok(Some(object)),
-            // On another file system.
-            Err(StoreError::Unsupported(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Streams the bytes into a new object.
-    async fn assemble(
-        &self,
-        mut content: BoxStream<'static, std::io::Result<Bytes>>,
-        meta: &ObjectMeta,
-        driver: &dyn BlobStore,
-    ) -> Result<(ObjectId, Option<i64>)> {
-        let key = self.plan().object_key()?;
-        let intent = match driver.planned_id(&key) {
-            Some(object) => {
-                Some(self.catalogue().add_intent(self.store(), object.as_str(), self.plan().region.as_deref()).await?)
-            }
-            None => None,
-        };
-        let written = async {
-            let mut writer = driver.create(&key, meta).await?;
-            match copy(&mut *writer, &mut content).await {
-                Ok(()) => Ok(writer.commit().await?),
-                Err(error) => {
-                    writer.abort().await;
-                    Err(error)
-                }
-            }
-        }
-        .await;
-        match written {
-            Ok(object) => Ok((object, intent)),
-            Err(error) => {
-                if let Some(intent) = intent {
-                    // It may have been written all the same.
-                    self.catalogue().give_up_intent(intent, 0).await?;
-                }
-                Err(error)
-            }
-        }
     }
 
     async fn commit(
@@ -367,18 +279,7 @@ impl Session {
     }
 }
 
-async fn copy(writer: &mut dyn BlobWriter, content: &mut BoxStream<'static, std::io::Result<Bytes>>) -> Result<()> {
-    while let Some(chunk) = content.next().await {
-        writer.write(chunk?).await?;
-    }
-    Ok(())
-}
-
 /// Clients send ETags with quotes, without, and weak ones.
 fn bare(etag: &str) -> &str {
     etag.trim().trim_start_matches("W/").trim_matches(|mark: char| !mark.is_ascii_alphanumeric())
-}
-
-fn broken(what: &str) -> UploadError {
-    StoreError::Other(format!("an upload's state is inconsistent: {what}")).into()
 }

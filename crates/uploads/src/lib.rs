@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 pub use checksum::{Algorithm, Checksum};
 pub use error::UploadError;
-pub use finish::{Completion, Finished, ListedPart};
+pub use finish::{Completion, Finished, Judged, ListedPart};
 pub use plan::{Plan, UploadId};
 pub use session::{Append, Content, MOST_PARTS, PartBody, Progress, Session};
 

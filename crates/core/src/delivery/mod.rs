@@ -164,8 +164,19 @@ impl Reader {
         }
     }
 
+    /// PHP appends `force=true` to the URL instead of writing it into the task (spec 10 §2.2).
+    fn force_by_query(&mut self, query: &str) {
+        if query.split('&').any(|pair| pair == "force=true") {
+            let conversions = self.tasks.iter_mut().filter(|task| task.name == "video_convert");
+            for task in conversions {
+                task.params.push(("force".to_owned(), Value::Text("true".to_owned())));
+            }
+        }
+    }
+
     fn finish(mut self, raw_source: &str, query: &str) -> Result<DeliveryPath, InvalidPath> {
         let read = source::read(raw_source, query)?;
+        self.force_by_query(&read.query);
         if read.metadata {
             self.push(Task::named("metadata"))?;
         }
@@ -183,8 +194,13 @@ impl Reader {
     }
 }
 
+/// One value as it stands behind the colon of a parameter; `None` if its quotes or brackets do not close.
+pub(crate) fn read_value(raw: &str) -> Option<Value> {
+    value::read(raw, 0).ok()
+}
+
 /// User text inside an error message: short, and nothing that could break a log line.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut visible: String = text.chars().filter(|character| !character.is_control()).take(LONGEST).collect();
     if text.chars().nth(LONGEST).is_some() {

@@ -1,7 +1,7 @@
 //! Tasks: their names, their parameters, and their base64 form (spec 10 §§2.3, 10).
 
 use super::{InvalidPath, value};
-use crate::base64_text;
+use crate::{base64_text, tasks};
 use serde_json::Value as Json;
 
 /// One step: name in lower case, parameters in order.
@@ -32,35 +32,13 @@ pub struct PathSecurity {
     pub signature: String,
 }
 
-/// Spec 10 §10, in its order.
-const NAMES: &str = "\
-    resize crop rotate flip flop watermark detect_faces crop_faces pixelate_faces blur_faces smart_crop \
-    rounded_corners vignette polaroid torn_edges shadow circle border sharpen blur monochrome blackwhite \
-    sepia pixelate oil_paint negative modulate partial_pixelate partial_blur collage upscale enhance redeye \
-    ascii animate urlscreenshot imagesize quality compress no_metadata auto_image pjpg output pdfinfo \
-    pdfconvert pdfcreate doc_to_images slide qr zip minify_css minify_js video_convert video_playlist \
-    tags sfw ocr caption copyright image_sentiment text_sentiment doc_detection run_workflow \
-    workflow_status preview metadata content cache store security fallback debug";
-
-/// Bytes of the longest name. Handles and API keys are longer, so most paths need no look at the list.
-const LONGEST_NAME: usize = 16;
-
-/// Spellings of single clients and what they mean (spec 10 §2.2).
-const ALIASES: [(&str, &str); 2] = [("imagesentiment", "image_sentiment"), ("round_corners", "rounded_corners")];
-
 /// Every task name of the engine (spec 10 §10), its other spellings included, without regard to case.
 pub fn is_task_name(name: &str) -> bool {
     canonical(name).is_some()
 }
 
 fn canonical(name: &str) -> Option<&'static str> {
-    if name.len() > LONGEST_NAME {
-        return None;
-    }
-    let alias = ALIASES.into_iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, meant)| meant);
-    let mut names = NAMES.split_ascii_whitespace();
-    let listed = || names.find(|known| known.eq_ignore_ascii_case(name));
-    alias.or_else(listed)
+    tasks::find(name).map(|definition| definition.name)
 }
 
 impl Task {
@@ -68,6 +46,23 @@ impl Task {
     pub fn text(&self, names: &[&str]) -> Option<&str> {
         let is_named = |given: &str| names.iter().any(|name| name.eq_ignore_ascii_case(given));
         self.params.iter().filter(|(name, _)| is_named(name)).find_map(|(_, value)| value.as_text())
+    }
+
+    /// Reads `{"name": …, "params": …}`, also capitalised as Go writes it (spec 10 §2.3).
+    ///
+    /// # Errors
+    /// JSON of another shape, and names that no task has.
+    pub fn from_json(task: &Json) -> Result<Self, InvalidPath> {
+        let refuse = || InvalidPath("a task of a list is {\"name\": text, \"params\": object}".to_owned());
+        let object = task.as_object().ok_or_else(refuse)?;
+        let member =
+            |wanted: &str| object.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+        let name = member("name").and_then(Json::as_str).ok_or_else(refuse)?;
+        if !is_task_name(name) {
+            return Err(InvalidPath(format!("invalid task `{}`", super::shown(name))));
+        }
+        let params = params_from_json(member("params").unwrap_or(&Json::Null)).ok_or_else(refuse)?;
+        Ok(Self { params, ..Self::named(name) })
     }
 
     pub(super) fn named(name: &str) -> Self {
@@ -104,26 +99,12 @@ impl Value {
     }
 }
 
-/// The base64 form: a JSON array of `{"name", "params"}`, also capitalised as Go writes them.
+/// The base64 form: a JSON array of tasks.
 pub(super) fn decode_list(raw: &str) -> Result<Vec<Task>, InvalidPath> {
     let refuse = || InvalidPath("the text behind `b64` is not base64 of a JSON list of tasks".to_owned());
     let json = base64_text::decode(&value::decode(raw)).ok_or_else(refuse)?;
-    let list: Vec<serde_json::Map<String, Json>> = serde_json::from_slice(&json).map_err(|_| refuse())?;
-    list.iter()
-        .map(|object| {
-            let member = |wanted: &str| {
-                let mut members = object.iter();
-                members.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-            };
-            let (_, name) = member("name").ok_or_else(refuse)?;
-            let name = name.as_str().ok_or_else(refuse)?;
-            if !is_task_name(name) {
-                return Err(InvalidPath(format!("invalid task `{}`", super::shown(name))));
-            }
-            let params = member("params").map_or(&Json::Null, |(_, params)| params);
-            Ok(Task { params: params_from_json(params).ok_or_else(refuse)?, ..Task::named(name) })
-        })
-        .collect()
+    let list: Vec<Json> = serde_json::from_slice(&json).map_err(|_| refuse())?;
+    list.iter().map(Task::from_json).collect()
 }
 
 fn params_from_json(params: &Json) -> Option<Vec<(String, Value)>> {

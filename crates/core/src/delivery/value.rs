@@ -36,7 +36,7 @@ fn lower(name: &str) -> String {
     decode(name).trim().to_ascii_lowercase()
 }
 
-fn read(raw: &str, depth: usize) -> Result<Value, InvalidPath> {
+pub(super) fn read(raw: &str, depth: usize) -> Result<Value, InvalidPath> {
     let raw = scan::trim_blank(raw);
     if let Some(quoted) = scan::enclosed(raw, b'"', b'"') {
         return Ok(Value::Text(decode_form(quoted)));

@@ -68,7 +68,7 @@ pub fn unsupported(what: &str) -> ApiError {
     )
 }
 
-/// [`unsupported`] of a task, or of a task at its place in the chain.
+/// [`unsupported`] of a task.
 pub fn unsupported_task(name: &str) -> ApiError {
     unsupported(&format!("the task `{name}`"))
 }

@@ -275,3 +275,18 @@ fn redacted(path: &str) -> std::borrow::Cow<'_, str> {
     // A standard-alphabet policy may hold slashes, so nothing behind the word is trusted to end it.
     format!("{}security=...", &path[..start]).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::redacted;
+
+    #[test]
+    fn what_opens_an_upload_or_a_file_is_not_logged() {
+        let id = "0123456789abcdef0123456789abcdef";
+        assert_eq!(redacted(&format!("/tus/{id}")), "/tus/01234567...");
+        assert_eq!(redacted(&format!("/multipart/part/{id}/3")), "/multipart/part/01234567...");
+        assert_eq!(redacted("/tus/é"), "/tus/é...");
+        assert_eq!(redacted("/Security=p:eyJ,s:00/resize=w:1/h"), "/security=...");
+        assert_eq!(redacted("/tus"), "/tus");
+    }
+}

@@ -18,11 +18,9 @@ use std::ops::Range;
 use self::world::World;
 pub(crate) use crate::durability::Random;
 
-/// Run every time.
-const SEEDS: Range<u64> = 0..8;
-
-fn seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("STOWAGE_CHAOS_SEEDS") else { return SEEDS };
+/// Those that are asked for, or those that are run every time.
+fn seeds(always: Range<u64>) -> Range<u64> {
+    let Ok(text) = std::env::var("STOWAGE_CHAOS_SEEDS") else { return always };
     let number = |text: &str| text.parse::<u64>().expect("STOWAGE_CHAOS_SEEDS is a number or a range such as 0..500");
     match text.split_once("..") {
         Some((first, end)) => number(first)..number(end),
@@ -32,9 +30,17 @@ fn seeds() -> Range<u64> {
 
 #[tokio::test]
 async fn every_acknowledged_byte_is_in_the_one_file_of_its_upload() {
-    for seed in seeds() {
+    for seed in seeds(0..6) {
         announce(seed);
         World::start(seed).await.run().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_acknowledged_byte_is_in_the_one_file_at_a_provider() {
+    for seed in seeds(0..2) {
+        announce(seed);
+        World::start_at_provider(seed).await.run().await;
     }
 }
 

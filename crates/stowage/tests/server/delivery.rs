@@ -180,7 +180,6 @@ async fn what_cannot_be_done_is_named() {
         (format!("/{key}/resize=width:10/store/{handle}"), "resize"),
         (format!("/resize=width:10%2Fblur=amount:4/{handle}"), "resize"),
         (format!("/cache=expiry:60/tags/{handle}"), "tags"),
-        (format!("/debug/{handle}"), "debug"),
         (format!("/{key}/zip/[{handle},{handle}]"), "zip"),
         (format!("/{key}/store/[{handle},{handle}]"), "list of sources"),
         (format!("/{key}/b64/{}/{handle}", URL_SAFE.encode(r#"[{"name":"resize","params":{"width":10}}]"#)), "resize"),

@@ -113,6 +113,11 @@ fn search_path() -> std::ffi::OsString {
 }
 
 #[test]
+fn the_tasks_page_works() {
+    run_page("tasks.md");
+}
+
+#[test]
 fn the_storing_page_works() {
     run_page("storing.md");
 }

@@ -35,5 +35,6 @@ mod s3;
 mod security;
 mod store_api;
 mod support;
+mod tasks;
 mod tls;
 mod tus;

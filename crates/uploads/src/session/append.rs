@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use bytes::Bytes;
 use stowage_store::BlobStore;
 use tokio_util::sync::CancellationToken;
 
@@ -91,20 +92,24 @@ impl Session {
     }
 
     async fn append_until(&self, append: Append, stop: &CancellationToken, driver: Arc<dyn BlobStore>) -> Result<u64> {
-        let Append { offset, length, checksum, mut content } = append;
+        let Append { offset, length, checksum, content } = append;
         let limit = self.begin_appending(offset, length).await?;
-        let mut hasher = checksum.as_ref().map_or(Hasher::None, Checksum::hasher);
+        let hasher = checksum.as_ref().map_or(Hasher::None, Checksum::hasher);
+        let mut body = Body { content, rest: None, hasher, stop };
         let mut held = Vec::new();
         let mut position = offset;
-        let mut rest = None;
         let failed = loop {
             let (number, start, prefix) = self.place_at(position, &held).await;
+            if prefix < position {
+                // What came last is another part's place by now.
+                break Some(UploadError::Offset { expected: prefix });
+            }
             if number > MOST_PARTS {
                 break Some(UploadError::TooLarge { limit: position });
             }
             if prefix > position {
                 // Parts from here on came by another protocol: what is there stays.
-                match skip(&mut content, &mut rest, prefix - position, &mut hasher, stop).await {
+                match body.skip(prefix - position).await {
                     Ok(skipped) => position += skipped,
                     Err(error) => break Some(error),
                 }
@@ -112,9 +117,7 @@ impl Session {
                     break None;
                 }
             }
-            let piece =
-                self.write_piece(number, start, limit, position, &mut content, &mut rest, &mut hasher, stop).await;
-            let (piece, end) = match piece {
+            let (piece, end) = match self.write_piece(number, start, limit.saturating_sub(position), &mut body).await {
                 Ok(written) => written,
                 Err(error) => break Some(error),
             };
@@ -132,6 +135,7 @@ impl Session {
             match end {
                 End::OfPart => {}
                 End::OfContent => break None,
+                End::TooLong => break Some(UploadError::TooLarge { limit }),
                 End::Failed(error) => break Some(error),
             }
         };
@@ -140,7 +144,7 @@ impl Session {
             .or((!announced)
                 .then(|| UploadError::Length { expected: length.unwrap_or(0), received: position - offset }));
         if let Some(checksum) = checksum {
-            let wrong = failed.or((!checksum.fits(&hasher.finish())).then_some(UploadError::Checksum));
+            let wrong = failed.or((!checksum.fits(&body.hasher.finish())).then_some(UploadError::Checksum));
             return self.settle(held, wrong, position, &*driver).await;
         }
         failed.map_or(Ok(position), Err)
@@ -150,12 +154,9 @@ impl Session {
     async fn begin_appending(&self, offset: u64, length: Option<u64>) -> Result<u64> {
         let mut state = self.lock().await;
         state.check_open()?;
-        let (number, _, expected) = state.layout.position();
+        let expected = state.layout.prefix();
         if offset != expected {
             return Err(UploadError::Offset { expected });
-        }
-        if !state.layout.has_room_for_a_piece(number) {
-            return Err(UploadError::Scattered(number));
         }
         let limit = state.size.unwrap_or(u64::MAX).min(self.plan.maximum);
         if offset.checked_add(length.unwrap_or(0)).is_none_or(|end| end > limit) {
@@ -180,18 +181,8 @@ impl Session {
         if start >= slot { (number + 1, 0, prefix) } else { (number, start, prefix) }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of one loop")]
-    async fn write_piece(
-        &self,
-        number: u32,
-        start: u64,
-        limit: u64,
-        position: u64,
-        content: &mut Content,
-        rest: &mut Option<bytes::Bytes>,
-        hasher: &mut Hasher,
-        stop: &CancellationToken,
-    ) -> Result<(Piece, End)> {
+    /// Writes what comes until the part is full; the upload may have `room` bytes more.
+    async fn write_piece(&self, number: u32, start: u64, room: u64, body: &mut Body<'_>) -> Result<(Piece, End)> {
         let mut state = self.lock().await;
         let slot = state.layout.slot().unwrap_or(REGULAR_PART);
         let file = self.file(&mut state).await?;
@@ -204,22 +195,18 @@ impl Session {
             if left == 0 {
                 break End::OfPart;
             }
-            let chunk = match rest.take() {
-                Some(chunk) => Ok(Some(chunk)),
-                None => writer.next(next(content, stop)).await,
-            };
-            let mut chunk = match chunk {
+            let mut chunk = match writer.next(body.next()).await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break End::OfContent,
                 Err(error) => break End::Failed(error),
             };
-            if position + writer.accepted() + chunk.len() as u64 > limit {
-                break End::Failed(UploadError::TooLarge { limit });
+            if writer.accepted() + chunk.len() as u64 > room {
+                break End::TooLong;
             }
             if chunk.len() as u64 > left {
-                *rest = Some(chunk.split_off(left as usize));
+                body.rest = Some(chunk.split_off(left as usize));
             }
-            hasher.update(&chunk);
+            body.hasher.update(&chunk);
             if number == 1 && start == 0 {
                 add_to_head(&mut head, &chunk);
             }
@@ -245,12 +232,12 @@ impl Session {
             return Ok(());
         }
         let mut state = self.lock().await;
-        state.check_open()?;
-        // Somebody may have settled the length since this body began.
-        if let Some(limit) = state.size.filter(|size| state.layout.prefix() + length > *size) {
+        // Since this body began somebody may have settled the length, or put the whole part.
+        let refused = self.check_chunk(&state, number, start + length);
+        if let Err(error) = refused {
             drop(state);
             self.release(&place).await;
-            return Err(UploadError::TooLarge { limit });
+            return if matches!(error, UploadError::Committed(_)) { Ok(()) } else { Err(error) };
         }
         let sniffed = note_head(&mut state, number, start, &head);
         let freed = state.layout.put_piece(number, start, length, place.place);
@@ -281,28 +268,36 @@ impl Session {
     }
 }
 
-/// Reads on without keeping anything; returns how many bytes of `most` came.
-async fn skip(
-    content: &mut Content,
-    rest: &mut Option<bytes::Bytes>,
-    most: u64,
-    hasher: &mut Hasher,
-    stop: &CancellationToken,
-) -> Result<u64> {
-    let mut skipped = 0;
-    while skipped < most {
-        let chunk = match rest.take() {
-            Some(chunk) => Some(chunk),
-            None => next(content, stop).await?,
-        };
-        let Some(mut chunk) = chunk else { break };
-        if chunk.len() as u64 > most - skipped {
-            *rest = Some(chunk.split_off((most - skipped) as usize));
+/// The body on its way in.
+struct Body<'a> {
+    content: Content,
+    /// What is left of a chunk that reached beyond a part.
+    rest: Option<Bytes>,
+    hasher: Hasher,
+    stop: &'a CancellationToken,
+}
+
+impl Body<'_> {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.rest.take() {
+            Some(chunk) => Ok(Some(chunk)),
+            None => next(&mut self.content, self.stop).await,
         }
-        hasher.update(&chunk);
-        skipped += chunk.len() as u64;
     }
-    Ok(skipped)
+
+    /// Reads on without keeping anything; returns how many bytes of `most` came.
+    async fn skip(&mut self, most: u64) -> Result<u64> {
+        let mut skipped = 0;
+        while skipped < most {
+            let Some(mut chunk) = self.next().await? else { break };
+            if chunk.len() as u64 > most - skipped {
+                self.rest = Some(chunk.split_off((most - skipped) as usize));
+            }
+            self.hasher.update(&chunk);
+            skipped += chunk.len() as u64;
+        }
+        Ok(skipped)
+    }
 }
 
 /// Why a piece ends.
@@ -311,6 +306,8 @@ enum End {
     OfPart,
     /// The body is over.
     OfContent,
-    /// The body broke off, or went on for too long; what came before counts.
+    /// The body goes on for too long; what came before counts.
+    TooLong,
+    /// The body broke off; what came before counts.
     Failed(UploadError),
 }

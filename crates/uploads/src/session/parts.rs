@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Whether a part takes a chunk that ends at `end`.
-    fn check_chunk(&self, state: &State, number: u32, end: u64) -> Result<()> {
+    pub(super) fn check_chunk(&self, state: &State, number: u32, end: u64) -> Result<()> {
         let part = state.layout.part(number);
         self.check_room(state, number, end.max(part.map_or(0, Part::end)))?;
         match part {

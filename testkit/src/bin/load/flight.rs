@@ -13,7 +13,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use tokio::{sync::Barrier, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Failure,
@@ -52,18 +52,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Value, Failure> {
     let arguments = Arc::new(arguments);
     let uploads = begin(&arguments).await?;
     let sent = Arc::new(AtomicU64::new(0));
-    // All open before the first is measured.
-    let open = Arc::new(Barrier::new(uploads.len()));
+    // The same end for all: those who send until then send at the same time.
+    let until = Instant::now() + Duration::from_secs_f64(arguments.seconds);
     let mut senders = JoinSet::new();
-    for (upload, connection) in uploads {
-        senders.spawn(send_slowly(arguments.clone(), upload, connection, open.clone(), sent.clone()));
+    for upload in uploads {
+        senders.spawn(send_slowly(arguments.clone(), upload, until, sent.clone()));
     }
     let receiving = senders.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?.len();
     Ok(json!({ "receiving": receiving, "bytes": sent.load(Ordering::Relaxed) }))
 }
 
-/// Begins all uploads and stores their first parts; each keeps the connection that it used.
-async fn begin(arguments: &Arc<Arguments>) -> Result<Vec<(Upload, Connection)>, Failure> {
+/// Begins all uploads and stores their first parts.
+async fn begin(arguments: &Arc<Arguments>) -> Result<Vec<Upload>, Failure> {
     let content = Bytes::from(vec![0xa5; arguments.part]);
     let md5: Arc<str> = md5_of(&content).into();
     let begun = Arc::new(AtomicUsize::new(0));
@@ -71,13 +71,13 @@ async fn begin(arguments: &Arc<Arguments>) -> Result<Vec<(Upload, Connection)>, 
     for _ in 0..BEGINNERS {
         let (arguments, content, md5, begun) = (arguments.clone(), content.clone(), md5.clone(), begun.clone());
         beginners.spawn(async move {
+            let mut connection = Connection::open(&arguments.address).await?;
             let mut uploads = Vec::new();
             while begun.fetch_add(1, Ordering::Relaxed) < arguments.count {
-                let mut connection = Connection::open(&arguments.address).await?;
                 let upload = Upload::start(&mut connection, &arguments.target, size_of(&arguments)).await?;
                 let request = upload.announce(&mut connection, 1, content.len(), &md5).await?;
                 Upload::put(&mut connection, 1, request.body(full(content.clone()))?).await?;
-                uploads.push((upload, connection));
+                uploads.push(upload);
             }
             Ok::<_, Failure>(uploads)
         });
@@ -100,15 +100,13 @@ fn second_part(arguments: &Arguments) -> usize {
 async fn send_slowly(
     arguments: Arc<Arguments>,
     upload: Upload,
-    mut connection: Connection,
-    open: Arc<Barrier>,
+    until: Instant,
     sent: Arc<AtomicU64>,
 ) -> Result<(), Failure> {
+    let mut connection = Connection::open(&arguments.address).await?;
     let size = second_part(&arguments);
     // The bytes never all arrive, so their MD5 does not matter.
     let request = upload.announce(&mut connection, 2, size, &md5_of(b"")).await?.body(slow_body(sent))?;
-    open.wait().await;
-    let until = Instant::now() + Duration::from_secs_f64(arguments.seconds);
     match tokio::time::timeout_at(until, connection.send(request)).await {
         Err(_still_receiving) => Ok(()),
         Ok(Ok(response)) => {

@@ -88,6 +88,7 @@ struct Fate {
 pub(super) struct Upload {
     pub(super) kind: Kind,
     key: String,
+    at_provider: bool,
     /// No other upload has the same.
     pub(super) filename: String,
     begun: Value,
@@ -109,12 +110,14 @@ pub(super) struct Plan {
     /// Bytes of a part.
     pub(super) part: usize,
     pub(super) filename: String,
+    /// A provider keeps the parts: one writer of a part at a time, and none of a chunk of it.
+    pub(super) at_provider: bool,
     pub(super) seed: u64,
 }
 
 impl Upload {
     pub(super) async fn begin(address: &str, key: &str, plan: Plan) -> Self {
-        let Plan { kind, size, part, filename, seed } = plan;
+        let Plan { kind, size, part, filename, at_provider, seed } = plan;
         let begun = match kind {
             Kind::Tus => begin_by_tus(address, key, &filename).await,
             _ => {
@@ -129,6 +132,7 @@ impl Upload {
         let upload = Self {
             kind,
             key: key.to_owned(),
+            at_provider,
             filename,
             begun,
             part,
@@ -254,7 +258,7 @@ impl Upload {
         let fate = self.fate.borrow();
         let reason = match answer.status {
             404 => fate.cancel_asked,
-            409 => fate.cancel_asked || fate.completion_asked,
+            409 => fate.cancel_asked || fate.completion_asked || self.at_provider,
             _ => false,
         };
         assert!(reason, "{} {} though {fate:?}", answer.status, answer.text());

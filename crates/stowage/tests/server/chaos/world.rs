@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
+use stowage_testkit::{FaultProxy, S3Server};
 use tokio::time::sleep;
 
 use super::{
@@ -13,11 +14,15 @@ use super::{
 };
 use crate::{
     durability::objects_on_disk,
-    hostile::eventually,
+    hostile::{eventually, files_below},
+    provider_faults,
     support::{App, Stowage, server},
 };
 
 const ROUNDS: usize = 60;
+
+/// Rounds where parts are as large as a provider wants them.
+const ROUNDS_AT_PROVIDER: usize = 20;
 
 /// Most requests at the same time.
 const CLIENTS: u64 = 4;
@@ -33,17 +38,32 @@ pub(super) struct World {
     server: Stowage,
     app: App,
     uploads: Vec<Upload>,
+    /// Where files and parts go, if not to the disk.
+    bucket: Option<(S3Server, FaultProxy)>,
 }
 
 impl World {
     pub(super) async fn start(seed: u64) -> Self {
         let server = server();
         let app = server.app("chaos", &[]);
-        Self { random: Random(seed), server, app, uploads: Vec::new() }
+        Self { random: Random(seed), server, app, uploads: Vec::new(), bucket: None }
+    }
+
+    /// With a bucket that keeps parts itself.
+    pub(super) async fn start_at_provider(seed: u64) -> Self {
+        let line = provider_faults::Line::open().await;
+        Self {
+            random: Random(seed),
+            uploads: Vec::new(),
+            bucket: Some((line.s3, line.proxy)),
+            server: line.server,
+            app: line.app,
+        }
     }
 
     pub(super) async fn run(mut self) {
-        for _ in 0..ROUNDS {
+        let rounds = if self.bucket.is_some() { ROUNDS_AT_PROVIDER } else { ROUNDS };
+        for _ in 0..rounds {
             if self.uploads.len() < OPEN || self.random.below(5) == 0 {
                 self.begin().await;
             }
@@ -53,15 +73,17 @@ impl World {
         self.kill_and_restart();
         join_all(self.uploads.iter().map(|upload| upload.finish(&self.server))).await;
         let acknowledged: usize = self.uploads.iter().map(|upload| upload.acknowledged.get()).sum();
-        assert!(acknowledged > ROUNDS / 3, "only {acknowledged} writes were acknowledged: the load was no load");
+        assert!(acknowledged > rounds / 3, "only {acknowledged} writes were acknowledged: the load was no load");
         self.exactly_one_file_each().await;
         self.nothing_is_left().await;
     }
 
     async fn begin(&mut self) {
         const KIB: u64 = 1 << 10;
+        let at_provider = self.bucket.is_some();
         let random = &mut self.random;
         let (kind, part, size) = match random.below(6) {
+            _ if at_provider => (Kind::Parts, 5 << 20, random.below(11 << 20)),
             0 => (Kind::Chunks, 8 << 20, random.below(1500 * KIB)),
             1 => (Kind::Chunks, 8 << 20, random.below(300 * KIB)),
             2 => (Kind::Parts, 100_000, random.below(400_000)),
@@ -70,7 +92,7 @@ impl World {
             _ => (Kind::Tus, 8 << 20, random.below(1000 * KIB)),
         };
         let filename = format!("chaos-{}.bin", self.uploads.len());
-        let plan = Plan { kind, size: size as usize, part: part as usize, filename, seed: random.next() };
+        let plan = Plan { kind, size: size as usize, part: part as usize, filename, at_provider, seed: random.next() };
         self.uploads.push(Upload::begin(self.server.address(), &self.app.key, plan).await);
     }
 
@@ -148,6 +170,14 @@ impl World {
             std::fs::read_dir(&staging).expect("a directory").count() == 0
         })
         .await;
+        if let Some((s3, _)) = &self.bucket {
+            let files = self.column("SELECT object FROM files").len();
+            eventually("objects without a row are removed", async || {
+                files_below(&s3.root().join("bucket")).len() == files && parts_of(s3) == 0
+            })
+            .await;
+            return;
+        }
         let named = || self.column("SELECT object FROM files").into_iter().collect::<BTreeSet<_>>();
         eventually("objects without a row are swept", async || objects_on_disk(self.server.data()) == named()).await;
     }
@@ -157,6 +187,13 @@ pub(super) fn catalogue(server: &Stowage) -> Connection {
     let catalogue = Connection::open(server.data().join("catalogue.sqlite")).expect("the catalogue opens");
     catalogue.busy_timeout(Duration::from_secs(5)).expect("a timeout");
     catalogue
+}
+
+/// Parts that a provider keeps. An upload that was just begun there may stay: the server died before it had its name.
+fn parts_of(s3: &S3Server) -> usize {
+    let is_part = |name: &str| name.starts_with(".upload_id-");
+    let files = files_below(s3.root());
+    files.iter().filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_part)).count()
 }
 
 /// Staging files of a data directory.
