@@ -8,6 +8,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -156,8 +161,14 @@ async fn accept(listener: TcpListener, service: S3Service) {
         // Without it small answers wait for the client's delayed acknowledgement, about 40 ms each.
         let _ = socket.set_nodelay(true);
         let service = service.clone();
+        // What has begun is finished although the client is gone, as at a provider: `s3s-fs` would lose an upload that it is just
+        // putting together.
+        let to_the_end = service_fn(move |request: Request<Incoming>| {
+            let answer = tokio::spawn(Service::call(&service, request));
+            async { answer.await.map_err(io::Error::other)?.map_err(io::Error::other) }
+        });
         connections.spawn(async move {
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), to_the_end).await;
         });
         while connections.try_join_next().is_some() {}
     }

@@ -182,13 +182,14 @@ pub(super) fn is_regular(size: u64) -> bool {
     size > 0 && size.is_multiple_of(1 << 20)
 }
 
+/// Without a length nobody knows whether this is the last part, which says nothing about the others.
 fn regular_size(part: &PartBody, total: Option<u64>) -> u64 {
     if part.number == 1 || is_regular(part.size) {
         return part.size;
     }
-    let before = total.and_then(|total| total.checked_sub(part.size)).unwrap_or(0);
-    let size = before / u64::from(part.number - 1);
-    if size >= part.size { size } else { part.size }
+    let Some(total) = total else { return part.size.max(REGULAR_PART) };
+    let before = total.saturating_sub(part.size) / u64::from(part.number - 1);
+    before.max(part.size)
 }
 
 fn check_number(number: u32) -> Result<()> {

@@ -57,7 +57,7 @@ impl Session {
         if seen.received == size && md5.is_some_and(|announced| announced != digest) {
             return Err(UploadError::Checksum);
         }
-        let receipt = sent?;
+        let receipt = sent.map_err(not_taken)?;
         let etag = hex::encode(digest);
         let mut state = self.lock().await;
         state.check_open()?;
@@ -107,7 +107,7 @@ impl Session {
         let file = self.file(&mut state).await?;
         drop(state);
         let content = file.stream(pieces).map_err(|error| StoreError::Other(error.to_string())).boxed();
-        let receipt: PartReceipt = parts.put(&upload, number, part.end(), None, content).await?;
+        let receipt: PartReceipt = parts.put(&upload, number, part.end(), None, content).await.map_err(not_taken)?;
         let mut state = self.lock().await;
         state.check_open()?;
         // A chunk that came meanwhile makes the shipped part an old one.
@@ -160,6 +160,14 @@ pub(crate) fn meta_of(plan: &Plan, size: Option<u64>) -> ObjectMeta {
         length: size,
         disposition: Some(plan.disposition()),
         user_metadata: vec![("stowage-handle".to_owned(), plan.handle.clone())],
+    }
+}
+
+/// Why a part was not taken. A provider that does not know the upload has put it together already, for a completion whose answer was lost.
+fn not_taken(error: StoreError) -> UploadError {
+    match error {
+        StoreError::NotFound => UploadError::Superseded,
+        error => error.into(),
     }
 }
 

@@ -83,6 +83,7 @@ impl World {
         let at_provider = self.bucket.is_some();
         let random = &mut self.random;
         let (kind, part, size) = match random.below(6) {
+            0 if at_provider => (Kind::Tus, 8 << 20, (8 << 20) + random.below(1 << 20)),
             _ if at_provider => (Kind::Parts, 5 << 20, random.below(11 << 20)),
             0 => (Kind::Chunks, 8 << 20, random.below(1500 * KIB)),
             1 => (Kind::Chunks, 8 << 20, random.below(300 * KIB)),
