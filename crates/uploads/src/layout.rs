@@ -196,7 +196,9 @@ impl Layout {
             let Some(part) = self.parts.get(&number) else { return (number, 0, before) };
             let prefix = part.prefix();
             let at_provider = matches!(part, Part::AtProvider { .. });
-            let ends_here = prefix < slot && !at_provider && !self.parts.contains_key(&(number + 1));
+            // A short part that came whole is complete if another one follows; one that came in pieces may be waiting for more.
+            let may_go_on = part.md5().is_none() || !self.parts.contains_key(&(number + 1));
+            let ends_here = prefix < slot && !at_provider && may_go_on;
             if !part.is_whole() || ends_here {
                 return (number, prefix, before + prefix);
             }

@@ -211,3 +211,13 @@ fn the_number_of_pieces_is_bounded() {
     crumb(&mut layout, 1, 1);
     assert!(layout.has_room_for_a_piece(1), "pieces that meet are one");
 }
+
+#[test]
+fn an_appended_part_that_broke_off_is_gone_on_with_although_another_follows() {
+    let mut model = Model::new();
+    model.piece(1, 0, &[1; 10]);
+    model.whole(2, &[2; 5]);
+    assert_eq!(model.layout.position(), (1, 10, 10));
+    model.piece(1, 10, &[1; 6]);
+    assert_eq!(model.layout.prefix(), 21);
+}

@@ -193,7 +193,9 @@ impl Upload {
     /// A part and its bytes.
     fn part_of(&self, draw: u64) -> (usize, Range<usize>) {
         let size = self.model.borrow().size();
-        let index = draw as usize % size.div_ceil(self.part).max(1);
+        // Appended bytes leave a later part that is there as it is, and the model has other bytes for each write.
+        let parts = if self.kind == Kind::Tus { 1 } else { size.div_ceil(self.part).max(1) };
+        let index = draw as usize % parts;
         (index + 1, index * self.part..((index + 1) * self.part).min(size))
     }
 
