@@ -105,10 +105,9 @@ impl Session {
         let _one = self.finishing.lock().await;
         {
             let state = self.lock().await;
-            if let Some(Ended::Complete(handle)) = state.ended {
+            if let Some(handle) = state.completed()? {
                 return Ok(Completion::Before(handle));
             }
-            state.check_open()?;
             self.check_complete(&state, listed)?;
         }
         // Nobody writes from here on; a writer that finished in between has changed what was checked.
@@ -145,12 +144,8 @@ impl Session {
         make_row: MakeRow,
     ) -> Result<Completion> {
         let _one = self.finishing.lock().await;
-        {
-            let state = self.lock().await;
-            if let Some(Ended::Complete(handle)) = state.ended {
-                return Ok(Completion::Before(handle));
-            }
-            state.check_open()?;
+        if let Some(handle) = self.lock().await.completed()? {
+            return Ok(Completion::Before(handle));
         }
         for source in sources {
             source.whole_size().await?;

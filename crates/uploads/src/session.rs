@@ -109,11 +109,19 @@ pub(crate) enum Ended {
 }
 
 impl State {
-    pub(crate) fn check_open(&self) -> Result<()> {
+    /// The file that came of it; an error if there can be none any more.
+    pub(crate) fn completed(&self) -> Result<Option<Handle>> {
         match self.ended {
-            None => Ok(()),
-            Some(Ended::Complete(_)) => Err(UploadError::Complete),
+            None => Ok(None),
+            Some(Ended::Complete(handle)) => Ok(Some(handle)),
             Some(Ended::Aborted) => Err(UploadError::NotFound),
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.completed()? {
+            None => Ok(()),
+            Some(_) => Err(UploadError::Complete),
         }
     }
 }
@@ -201,11 +209,7 @@ impl Session {
     /// How far it is.
     pub async fn progress(&self) -> Result<Progress> {
         let state = self.lock().await;
-        let handle = match state.ended {
-            Some(Ended::Aborted) => return Err(UploadError::NotFound),
-            Some(Ended::Complete(handle)) => Some(handle),
-            None => None,
-        };
+        let handle = state.completed()?;
         let (offset, received) = match handle {
             // The parts are forgotten with the end; all of them had arrived.
             Some(_) => (state.size.unwrap_or(0), state.size.unwrap_or(0)),

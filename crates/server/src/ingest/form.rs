@@ -84,7 +84,8 @@ fn raw(context: &RequestContext, length: Option<u64>, content: ContentStream) ->
     })
 }
 
-fn content_md5(context: &RequestContext) -> Result<Option<[u8; 16]>, ApiError> {
+/// What a body must hash to, if the sender tells.
+pub fn content_md5(context: &RequestContext) -> Result<Option<[u8; 16]>, ApiError> {
     let Some(text) = context.header("content-md5") else { return Ok(None) };
     let digest = STANDARD.decode(text.trim()).ok().and_then(|digest| digest.try_into().ok());
     digest.map(Some).ok_or_else(|| ApiError::invalid_parameter("Content-MD5", "it must be the base64 of 16 bytes"))

@@ -125,10 +125,9 @@ impl Session {
         check_number(number)?;
         {
             let state = self.lock().await;
-            if matches!(state.ended, Some(super::Ended::Complete(_))) {
+            if state.completed()?.is_some() {
                 return Ok(());
             }
-            state.check_open()?;
             if !state.layout.part(number).is_some_and(|part| part.is_whole() && part.end() > 0) {
                 return Err(UploadError::PartIncomplete(number));
             }

@@ -24,7 +24,7 @@ use crate::{
         authorise::{Credentials, authorise, check_upload},
         context::RequestContext,
     },
-    ingest::naming,
+    ingest::{form::content_md5, naming},
     uploads::{self, Beginning, Ending, invalid_params},
 };
 
@@ -251,14 +251,7 @@ fn query_number(context: &RequestContext, name: &str) -> Result<Option<u64>, Api
 
 /// What the part was announced with; a header that is sent all the same must agree.
 fn announced_md5(context: &RequestContext) -> Result<Option<[u8; 16]>, ApiError> {
-    let header = match context.header("content-md5") {
-        Some(text) => {
-            let digest = STANDARD.decode(text.trim()).ok().and_then(|digest| digest.try_into().ok());
-            let wrong = || ApiError::invalid_parameter("Content-MD5", "it must be the base64 of 16 bytes");
-            Some(digest.ok_or_else(wrong)?)
-        }
-        None => None,
-    };
+    let header = content_md5(context)?;
     let query = match context.query.get("md5") {
         Some(text) => {
             let digest = hex::decode(text).ok().and_then(|digest| digest.try_into().ok());
