@@ -2,9 +2,11 @@
 //! libFuzzer drives them on nightly; `tests/replay.rs` drives them with the corpus on stable.
 
 mod body;
+mod picture;
 
 pub use body::{base64, multipart};
 use percent_encoding::percent_decode_str;
+pub use picture::picture;
 use stowage_core::{
     delivery::{self, Source},
     disposition::{Disposition, filename_of, header_value},
@@ -31,6 +33,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("multipart", multipart),
     ("base64", base64),
     ("tus_headers", tus_headers),
+    ("picture", picture),
 ];
 
 /// The secret that the seeds of the `policy` corpus are signed with (spec 04 §9).

@@ -10,6 +10,7 @@ mod settings;
 mod syntax;
 mod tls;
 mod units;
+mod work;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -22,6 +23,7 @@ pub use load::{Loaded, Overrides};
 pub use render::{effective, reference};
 pub use tls::{DEVELOPMENT_LABELS, DevelopmentHost, TlsConfig};
 pub use units::{parse_duration, parse_size};
+pub use work::{CacheConfig, ImagesConfig};
 
 /// The effective configuration. Every leaf `a.b` is `[a] b` in the TOML file and `STOWAGE_A_B` in the environment.
 #[derive(Clone)]
@@ -42,6 +44,10 @@ pub struct Config {
     pub fetch: stowage_fetch::FetchConfig,
     /// Limits of inbound requests.
     pub limits: Limits,
+    /// Work on pictures.
+    pub images: ImagesConfig,
+    /// What is kept of it.
+    pub cache: CacheConfig,
     /// Logging.
     pub log: LogConfig,
     /// Security rules of the whole server.
@@ -155,6 +161,8 @@ impl Config {
             tls: TlsConfig::default(),
             fetch: stowage_fetch::FetchConfig::default(),
             limits: Limits::default(),
+            images: ImagesConfig::default(),
+            cache: CacheConfig::default(),
             log: LogConfig::default(),
             security: SecurityConfig::default(),
             compatibility: CompatibilityConfig::default(),

@@ -14,6 +14,7 @@ pub mod state;
 pub mod stores;
 pub mod telemetry;
 pub mod tls;
+pub mod transform;
 pub mod uploads;
 
 pub use api::openapi::openapi_json;

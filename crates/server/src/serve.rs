@@ -21,6 +21,7 @@ use crate::{
     stores::Stores,
     telemetry::Metrics,
     tls::{Certificates, TlsError},
+    transform::{Transformer, TransformerError},
 };
 
 /// Between two attempts to get a lock.
@@ -68,6 +69,9 @@ pub enum ServeError {
     /// A setting of outbound fetches is wrong.
     #[error("fetch: {0}")]
     Fetch(String),
+    /// There is nowhere to keep results, or nobody to make them.
+    #[error(transparent)]
+    Transformer(#[from] TransformerError),
     /// Signals cannot be handled.
     #[error("signals cannot be handled: {0}")]
     Signals(std::io::Error),
@@ -153,7 +157,9 @@ pub async fn serve(mut config: Config, ready: impl FnOnce(&Listening) + Send) ->
 
     let address = listening.plain.or(listening.secure).unwrap_or(config.listen);
     let stores = Stores::new(catalogue.clone(), local);
-    let server = Arc::new(Server::new(config, address, catalogue, stores, uploads, fetcher, Metrics::default()));
+    let transformer = Transformer::open(&config.data, &config.cache, &config.images)?;
+    let metrics = Metrics::default();
+    let server = Arc::new(Server::new(config, address, catalogue, stores, uploads, fetcher, transformer, metrics));
     tokio::spawn(collect::sweep_local(server.clone()));
     tokio::spawn(collect::uploads(server.clone()));
     let collector = tokio::spawn(collect::run(server.clone()));

@@ -18,7 +18,10 @@ use stowage_fetch::Fetcher;
 use stowage_uploads::Uploads;
 use tokio::sync::Notify;
 
-use crate::{config::Config, object_locks::ObjectLocks, recent::Recent, stores::Stores, telemetry::Metrics};
+use crate::{
+    config::Config, object_locks::ObjectLocks, recent::Recent, stores::Stores, telemetry::Metrics,
+    transform::Transformer,
+};
 
 /// How long a change made by another process (`stowage app set …`) may go unnoticed.
 pub const SETTINGS_TTL: Duration = Duration::from_secs(1);
@@ -54,6 +57,8 @@ pub struct Server {
     pub object_locks: ObjectLocks,
     /// Guarded outbound HTTP.
     pub fetcher: Fetcher,
+    /// Work on pictures.
+    pub transformer: Transformer,
     /// Figures for `/metrics`.
     pub metrics: Metrics,
     /// Contents of small files by their identity (`FileRow::etag`), so that no change of a row can make an entry wrong.
@@ -88,6 +93,7 @@ impl Weighter<[u8; 32], Bytes> for ContentWeight {
 
 impl Server {
     /// Puts the parts together.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of its own")]
     pub fn new(
         config: Config,
         address: SocketAddr,
@@ -95,6 +101,7 @@ impl Server {
         stores: Stores,
         uploads: Uploads,
         fetcher: Fetcher,
+        transformer: Transformer,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -105,6 +112,7 @@ impl Server {
             uploads,
             object_locks: ObjectLocks::default(),
             fetcher,
+            transformer,
             metrics,
             small_files: Cache::with_weighter(SMALL_FILES, SMALL_FILE_CACHE, ContentWeight),
             apps_by_key: Recent::new(KNOWN_APPS, SETTINGS_TTL),
@@ -162,6 +170,12 @@ impl Server {
     pub fn files_changed(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.files.forget_all();
+    }
+
+    /// As [`Server::files_changed`], where the change was to the content of one file: what was made of it goes as well.
+    pub async fn content_changed(&self, handle: &Handle) {
+        self.files_changed();
+        self.transformer.forget(crate::transform::tag_of(&handle.to_string())).await;
     }
 
     /// Forgets one row whose content is the same but about which more is known now.

@@ -3,7 +3,10 @@
 use std::{fmt::Write, sync::atomic::AtomicI64, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
+    encoding::{
+        EncodeLabelSet, EncodeLabelValue, LabelValueEncoder,
+        text::{encode, encode_registry},
+    },
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -118,10 +121,12 @@ impl Drop for Live {
 }
 
 impl Metrics {
-    /// OpenMetrics text.
-    pub fn encode(&self) -> String {
+    /// OpenMetrics text, with the figures that others keep behind our own.
+    pub fn encode(&self, others: impl FnOnce(&mut Registry)) -> String {
         let mut text = String::new();
-        if let Err(error) = encode(&mut text, &self.registry) {
+        let mut registry = Registry::with_prefix("stowage");
+        others(&mut registry);
+        if let Err(error) = encode_registry(&mut text, &self.registry).and_then(|()| encode(&mut text, &registry)) {
             tracing::error!(%error, "the figures could not be written");
         }
         text

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and the help that explains it.
 
 use clap::{Parser, Subcommand};
+use stowage_server::transform::WORKER_COMMAND;
 
 use crate::commands::{
     app::AppArguments, config::ConfigArguments, doctor::DoctorArguments, get::GetArguments, put::PutArguments,
@@ -12,7 +13,18 @@ use crate::commands::{
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) process: Process,
+}
+
+/// What the process is.
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
+pub(crate) enum Process {
+    /// Decode pictures for the server that has started this process
+    #[command(name = WORKER_COMMAND, hide = true)]
+    ImageWorker,
+    #[command(flatten)]
+    Command(Command),
 }
 
 const EXAMPLES: &str = "\

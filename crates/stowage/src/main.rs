@@ -12,11 +12,21 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::cli::{Cli, Command, Process};
+
+fn main() -> ExitCode {
+    match Cli::parse().process {
+        // A process of one thread, because a thread can only lock itself in.
+        Process::ImageWorker => commands::image_worker::run(),
+        Process::Command(command) => run(command),
+    }
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run(command: Command) -> ExitCode {
     // The error means that a provider is installed already, which is all that is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match commands::run(cli::Cli::parse()).await {
+    match commands::run(command).await {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }

@@ -71,6 +71,11 @@ pub fn parse(raw_path: &str, raw_query: Option<&str>) -> Result<DeliveryPath, In
     reader.finish(behind_tasks, query)
 }
 
+/// Reads a source that stands as the value of a parameter (`watermark=file:…`), where percent signs are decoded already.
+pub fn parse_source(text: &str) -> Result<Source, InvalidPath> {
+    source::read_value(text)
+}
+
 /// What has been read so far, from left to right.
 #[derive(Default)]
 struct Reader {

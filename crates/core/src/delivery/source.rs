@@ -95,6 +95,11 @@ pub(super) fn read(raw: &str, query: &str) -> Result<ReadSource, InvalidPath> {
     }
 }
 
+/// Reads a source that is the value of a parameter.
+pub(super) fn read_value(text: &str) -> Result<Source, InvalidPath> {
+    read_single(text, Form::Plain, 0)
+}
+
 fn with_query(source: Source, query: &str) -> ReadSource {
     ReadSource { source, metadata: false, query: query.to_owned() }
 }

@@ -7,9 +7,10 @@ use stowage_store::Blob;
 
 use super::read::blob_of;
 use crate::{
-    http::{ApiError, headers},
-    ingest::alias::AliasedObject,
+    http::{ApiError, ResponseBody, headers},
+    ingest::{Upload, alias::AliasedObject, remote},
     state::{KnownFile, Server},
+    transform::ResultContent,
 };
 
 /// Content with the facts that its answers tell.
@@ -19,6 +20,8 @@ pub enum Content {
     File(Arc<KnownFile>),
     /// Of an object that never passed through Stowage.
     Object(Arc<AliasedObject>),
+    /// Made of others, or fetched from elsewhere.
+    Result(Arc<ResultContent>),
 }
 
 impl Content {
@@ -27,6 +30,7 @@ impl Content {
         match self {
             Self::File(file) => &file.headers,
             Self::Object(object) => &object.headers,
+            Self::Result(result) => &result.headers,
         }
     }
 
@@ -35,6 +39,7 @@ impl Content {
         match self {
             Self::File(file) => &file.row.filename,
             Self::Object(object) => &object.filename,
+            Self::Result(result) => &result.filename,
         }
     }
 
@@ -43,6 +48,7 @@ impl Content {
         match self {
             Self::File(file) => file.row.size,
             Self::Object(object) => object.stat.size,
+            Self::Result(result) => result.size,
         }
     }
 
@@ -51,6 +57,7 @@ impl Content {
         match self {
             Self::File(file) => Some(headers::modified(&file.row)),
             Self::Object(object) => object.modified,
+            Self::Result(result) => Some(result.modified),
         }
     }
 
@@ -59,6 +66,20 @@ impl Content {
         match self {
             Self::File(file) => blob_of(server, &file.row, range).await,
             Self::Object(object) => object.open(range).await,
+            Self::Result(result) => result.open(range),
         }
+    }
+
+    /// All of it, on its way into a store.
+    pub async fn as_upload(&self, server: &Server) -> Result<Upload, ApiError> {
+        let size = self.size();
+        let media_type = self.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Ok(Upload {
+            content: remote::chunks(ResponseBody::from_blob(self.open(server, 0..size).await?, size)),
+            length: Some(size),
+            name_hint: Some(self.filename().to_owned()),
+            type_hint: media_type.map(str::to_owned),
+            ..Upload::empty()
+        })
     }
 }

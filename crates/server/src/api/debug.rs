@@ -19,7 +19,10 @@ use super::{
     deliver::{Subject, carry_out},
     plan::{Plan, unsupported},
 };
-use crate::http::{ApiError, context::RequestContext};
+use crate::{
+    http::{ApiError, context::RequestContext},
+    transform::tasks,
+};
 
 #[derive(Serialize)]
 struct Report {
@@ -74,10 +77,10 @@ pub async fn answer(context: &RequestContext, path: &DeliveryPath) -> Answer {
 }
 
 async fn run(context: &RequestContext, path: &DeliveryPath, report: &mut Report) -> Result<(), ApiError> {
-    let plan = Plan::of(path);
     let subject = Subject::find(context, path).await?;
     report.apikey = Some(subject.app.key.as_str().to_owned());
     report.source = described(context, path, &subject);
+    let plan = tasks::with_presets(&subject.app, &path.tasks).and_then(|tasks| Plan::of(&tasks));
     let plan = plan.map_err(|error| match error.code {
         "invalid_parameter" => ApiError { message: format!("validation error: {}", error.message).into(), ..error },
         _ => error,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use stowage_catalogue::App;
 use stowage_core::{
-    delivery::{self, DeliveryPath, Source},
+    delivery::{self, DeliveryPath, Source, Task},
     options::StoreOptions,
+    policy::Call,
     query::Query,
+    tasks::Chain,
 };
 
 use super::{
@@ -15,8 +17,8 @@ use super::{
     answer::{StoredFile, json, text},
     content::Content,
     debug, fallback, metadata,
-    plan::{Facts, Plan, unsupported},
-    read::{self, find},
+    plan::{ContentTask, Facts, Plan, unsupported},
+    read::{self, CacheLife, find},
     store::{app_of_key, destination},
 };
 use crate::{
@@ -33,6 +35,7 @@ use crate::{
     },
     state::KnownFile,
     stores::Target,
+    transform::{self, Wanted, tasks},
 };
 
 /// Answers a delivery URL.
@@ -66,8 +69,10 @@ pub async fn deliver(context: &mut RequestContext) -> Answer {
 }
 
 async fn answer(context: &RequestContext, path: &DeliveryPath) -> Answer {
-    let plan = Plan::of(path)?;
+    // What is not even a sentence of the language is refused before anything is looked up.
+    Chain::read(&path.tasks)?;
     let subject = Subject::find(context, path).await?;
+    let plan = Plan::of(&tasks::with_presets(&subject.app, &path.tasks)?)?;
     carry_out(context, path, plan, subject).await
 }
 
@@ -81,7 +86,7 @@ pub(super) struct Subject {
 impl Subject {
     pub(super) async fn find(context: &RequestContext, path: &DeliveryPath) -> Result<Self, ApiError> {
         let (app, own_file) = app_and_file(context, path).await?;
-        let authority = authority(context, &app, path)?;
+        let authority = authority(context, &app, &path.tasks, &credentials(context, path))?;
         if let Some(file) = &own_file {
             authority.check_handle(&file.row.handle)?;
         }
@@ -92,37 +97,59 @@ impl Subject {
 /// Does what the tasks say.
 pub(super) async fn carry_out(context: &RequestContext, path: &DeliveryPath, plan: Plan, subject: Subject) -> Answer {
     let Subject { app, own_file, authority } = subject;
+    let wanted = |work| Wanted { source: &path.source, headers: HeaderMap::new(), work, keep: plan.keep };
     if let Some(options) = plan.store {
         let target = destination(context, &app, &authority, &options).await?;
-        let upload = source(context, &app, &authority, path).await?;
+        let upload = match plan.work {
+            Some(work) => {
+                let made = transform::result(context, &app, &authority, wanted(work)).await?;
+                Content::Result(made).as_upload(&context.server).await?
+            }
+            None => source(context, &app, &authority, path).await?,
+        };
         return store(context, &app, &authority, target, options, upload).await;
     }
-    match plan.facts {
-        Some(Facts::Metadata(asked)) => {
-            let asked =
-                if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(&asked)? };
-            let Some(file) = own_file else {
-                let wish = "the metadata of an external source";
-                let object = aliased(context, &app, &authority, &path.source, wish).await?;
-                return metadata::describe_object(&authority, &object, &asked);
-            };
-            return metadata::describe(context, &authority, &file.row, &asked).await;
-        }
-        Some(Facts::ImageSize) => {
-            let file = own_file.ok_or_else(|| unsupported("`imagesize` of an external source"))?;
-            return metadata::image_size(&context.server, &file.row).await;
-        }
-        None => {}
+    // The rows of most pictures know it.
+    if let (Some(Facts::ImageSize), Some(file)) = (&plan.facts, &own_file)
+        && let Some(size) = metadata::image_size(&context.server, &file.row).await?
+    {
+        return Ok(size);
+    }
+    if let Some(work) = plan.work {
+        let made = transform::result(context, &app, &authority, wanted(work)).await?;
+        return send(context, &app, &Content::Result(made), plan.cache, plan.content.as_ref()).await;
+    }
+    if let Some(Facts::Metadata(asked)) = plan.facts {
+        let asked = if asked.is_empty() { metadata::asked_in_query(context) } else { metadata::asked_in_task(&asked)? };
+        let Some(file) = own_file else {
+            let wish = "the metadata of an external source";
+            let object = aliased(context, &app, &authority, &path.source, wish).await?;
+            return metadata::describe_object(&authority, &object, &asked);
+        };
+        return metadata::describe(context, &authority, &file.row, &asked).await;
     }
     let content = match own_file {
         Some(file) => Content::File(file),
+        None if matches!(path.source, Source::Url(_)) => {
+            Content::Result(transform::original(context, &app, &authority, &path.source, plan.keep).await?)
+        }
         None => {
-            let wish = "delivery of an external source without a `store` task";
+            let wish = "delivery of such a source without a `store` task";
             Content::Object(Arc::new(aliased(context, &app, &authority, &path.source, wish).await?))
         }
     };
-    let mut response = read::send(context, &app, &content, plan.cache).await?;
-    if let Some(task) = plan.content {
+    send(context, &app, &content, plan.cache, plan.content.as_ref()).await
+}
+
+async fn send(
+    context: &RequestContext,
+    app: &App,
+    content: &Content,
+    life: CacheLife,
+    naming: Option<&ContentTask>,
+) -> Answer {
+    let mut response = read::send(context, app, content, life).await?;
+    if let Some(task) = naming {
         task.apply(response.headers_mut(), context.query.flag("dl"));
     }
     Ok(response)
@@ -166,7 +193,15 @@ async fn app_and_file(
         }
         return Ok((owner, Some(file)));
     }
-    let key = path.key.as_deref().or(context.query.get("key")).ok_or_else(|| {
+    let key = path.key.as_deref().or(context.query.get("key"));
+    // A list of stored files speaks for the app of the first (spec 10 §3).
+    if let (None, Source::List(members)) = (key, &path.source)
+        && let Some(Source::Handle(first)) = members.first()
+        && members.iter().all(|member| matches!(member, Source::Handle(_)))
+    {
+        return Ok((find(context, first).await?.0, None));
+    }
+    let key = key.ok_or_else(|| {
         let text = match path.source {
             Source::None => "File not found",
             _ => "Invalid Application: an external source needs an API key as the first path segment",
@@ -187,14 +222,34 @@ pub(super) fn credentials(context: &RequestContext, path: &DeliveryPath) -> Cred
 }
 
 /// Every task must be covered by the policy (spec 04 §5); no task at all is a read.
-fn authority(context: &RequestContext, app: &App, path: &DeliveryPath) -> Result<Authority, ApiError> {
-    let credentials = credentials(context, path);
-    let first = path.tasks.first().map_or(&[stowage_core::policy::Call::Read][..], |task| calls_of_task(&task.name));
-    let authority = authorise(context, app, Needs::WhenSecured(first), &credentials)?;
-    for task in path.tasks.iter().skip(1) {
+pub(super) fn authority(
+    context: &RequestContext,
+    app: &App,
+    written: &[Task],
+    credentials: &Credentials,
+) -> Result<Authority, ApiError> {
+    if app.settings.strict_images && tasks::are_work(written) {
+        // Signed, although the app may demand no signatures otherwise.
+        authorise(context, app, Needs::Always(&[Call::Convert]), credentials).map_err(strict)?;
+    }
+    let first = written.first().map_or(&[Call::Read][..], |task| calls_of_task(&task.name));
+    let authority = authorise(context, app, Needs::WhenSecured(first), credentials)?;
+    for task in written.iter().skip(1) {
         authority.allow_any(calls_of_task(&task.name))?;
     }
     Ok(authority)
+}
+
+/// Whoever brings no signature at all is told what would do without one.
+fn strict(error: ApiError) -> ApiError {
+    if error.code != "policy_missing" {
+        return error;
+    }
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "preset_required",
+        "this app works on pictures for signed requests and by its presets only: use `preset=name:NAME`",
+    )
 }
 
 async fn source(
@@ -205,9 +260,7 @@ async fn source(
 ) -> Result<Upload, ApiError> {
     match &path.source {
         Source::Handle(handle) => remote::stored(context, app, authority, handle).await,
-        Source::Url(url) | Source::Alias(url) => {
-            remote::open(context, app, authority, url, http::HeaderMap::new()).await
-        }
+        Source::Url(url) | Source::Alias(url) => remote::open(context, app, authority, url, HeaderMap::new()).await,
         Source::Workflow(_) => Err(unsupported("a workflow result as source")),
         Source::List(_) => Err(unsupported("a list of sources")),
         Source::None => Err(ApiError::no_content()),

@@ -1,4 +1,4 @@
-//! `fallback=handle:…`: another file instead of a failure (spec 10 §6.4).
+//! `fallback=handle:…`: another file, stored here or elsewhere, instead of a failure (spec 10 §6.4).
 
 use http::StatusCode;
 use stowage_core::{
@@ -11,14 +11,18 @@ use super::{
     Answer,
     content::Content,
     deliver::credentials,
-    plan::{seconds, unsupported},
+    plan::{Keep, seconds, unsupported},
     read::{self, CacheLife, find},
+    store::app_of_key,
 };
-use crate::http::{
-    ApiError,
-    authorise::authorise,
-    context::RequestContext,
-    routes::{Needs, calls_of_task},
+use crate::{
+    http::{
+        ApiError,
+        authorise::authorise,
+        context::RequestContext,
+        routes::{Needs, calls_of_task},
+    },
+    transform,
 };
 
 /// The file of the `fallback` task as it is, or the error if there is none that may be sent.
@@ -41,6 +45,11 @@ pub async fn answer(context: &RequestContext, path: &DeliveryPath, error: ApiErr
 
 async fn send(context: &RequestContext, path: &DeliveryPath, task: &Task) -> Answer {
     let place = task.text("handle").unwrap_or_default();
+    // Whatever failed may work again at the next request.
+    let life = seconds(task.value("cache")).unwrap_or(CacheLife::Revalidate);
+    if ["http://", "https://", "src://"].iter().any(|scheme| place.starts_with(scheme)) {
+        return send_external(context, path, task, place, life).await;
+    }
     let (place, query) = place.split_once('?').unwrap_or((place, ""));
     let Ok(delivery::DeliveryPath { source: Source::Handle(handle), tasks, security: None, .. }) =
         delivery::parse(place, None)
@@ -60,7 +69,25 @@ async fn send(context: &RequestContext, path: &DeliveryPath, task: &Task) -> Ans
     }
     let needs = Needs::WhenSecured(calls_of_task(task.name()));
     authorise(context, &app, needs, &credentials)?.check_handle(&handle)?;
-    // Whatever failed may work again at the next request.
-    let life = seconds(task.value("cache")).unwrap_or(CacheLife::Revalidate);
     read::send(context, &app, &Content::File(file), life).await
+}
+
+/// What lies elsewhere is asked for in the name of the app that the path speaks for.
+async fn send_external(
+    context: &RequestContext,
+    path: &DeliveryPath,
+    task: &Task,
+    url: &str,
+    life: CacheLife,
+) -> Answer {
+    let app = match (path.key.as_deref().or(context.query.get("key")), &path.source) {
+        (Some(key), _) => app_of_key(context, key).await?,
+        (None, Source::Handle(handle)) => find(context, handle).await?.0,
+        (None, _) => return Err(unsupported("a fallback elsewhere without an API key")),
+    };
+    let needs = Needs::WhenSecured(calls_of_task(task.name()));
+    let authority = authorise(context, &app, needs, &credentials(context, path))?;
+    let source = delivery::parse_source(url).map_err(|error| ApiError::invalid_parameter("handle", error))?;
+    let original = transform::original(context, &app, &authority, &source, Keep::Default).await?;
+    read::send(context, &app, &Content::Result(original), life).await
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use futures_util::TryStreamExt;
-use http::StatusCode;
+use http::Response;
 use md5::Md5;
 use serde_json::{Map, Value, json as value};
 use sha1::Sha1;
@@ -145,15 +145,12 @@ pub async fn describe(
 }
 
 /// `imagesize` (spec 11 §1.6): the size of a picture as it is stored.
-pub async fn image_size(server: &std::sync::Arc<Server>, row: &FileRow) -> Answer {
-    match dimensions(server, row).await? {
-        Some((width, height)) => Ok(json(&value!({ "height": height, "width": width }))),
-        None => Err(ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "unsupported_input",
-            "Unsupported input format: `imagesize` needs an image",
-        )),
-    }
+pub async fn image_size(
+    server: &std::sync::Arc<Server>,
+    row: &FileRow,
+) -> Result<Option<Response<ResponseBody>>, ApiError> {
+    let known = dimensions(server, row).await?;
+    Ok(known.map(|(width, height)| json(&value!({ "height": height, "width": width }))))
 }
 
 /// Answers with what the provider of an object behind an alias tells; its content is not read, so other fields are `null`.

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod content;
+pub mod convert;
 pub mod copy;
 pub mod debug;
 pub mod deliver;

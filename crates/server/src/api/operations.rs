@@ -48,7 +48,9 @@ pub async fn ready(context: &RequestContext) -> Answer {
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "Operations",
     responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text")))]
 pub async fn metrics(context: &RequestContext) -> Answer {
-    let mut response = Response::new(ResponseBody::from(context.server.metrics.encode()));
+    let server = &context.server;
+    let figures = server.metrics.encode(server.transformer.figures());
+    let mut response = Response::new(ResponseBody::from(figures));
     let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Ok(response)

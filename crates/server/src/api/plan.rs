@@ -1,8 +1,8 @@
-//! What the tasks of a path add up to, as far as this version can carry them out.
+//! What the tasks of a path add up to.
 
 use http::{HeaderMap, StatusCode, header};
 use stowage_core::{
-    delivery::{DeliveryPath, Value as Written},
+    delivery::{Task as WrittenTask, Value as Written},
     filename::FileName,
     media_type::MediaType,
     options::StoreOptions,
@@ -10,7 +10,10 @@ use stowage_core::{
 };
 
 use super::read::CacheLife;
-use crate::http::{ApiError, headers};
+use crate::{
+    http::{ApiError, headers},
+    transform::Work,
+};
 
 /// The work of one request. `fallback` is not part of it: it is looked at when the work fails.
 pub struct Plan {
@@ -18,36 +21,61 @@ pub struct Plan {
     pub store: Option<StoreOptions>,
     /// The answer is JSON about the file instead of the file.
     pub facts: Option<Facts>,
-    /// How long the answer may be kept.
+    /// The answer is made of the source.
+    pub work: Option<Work>,
+    /// How long a result is kept here.
+    pub keep: Keep,
+    /// How long the answer may be kept by others.
     pub cache: CacheLife,
     /// How the answer is called.
     pub content: Option<ContentTask>,
+}
+
+/// How long a result is kept (spec 10 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// As long as it is right.
+    Default,
+    /// Seconds.
+    For(u64),
+    /// Not at all, and what is kept is not looked at.
+    Never,
 }
 
 /// What is told of a file.
 pub enum Facts {
     /// `metadata`, with the fields it names.
     Metadata(Vec<String>),
-    /// `imagesize`.
+    /// `imagesize`, which is work only where nobody knows the answer yet.
     ImageSize,
 }
 
 impl Plan {
-    /// Reads every task; those that need an engine are refused by name.
-    pub fn of(path: &DeliveryPath) -> Result<Self, ApiError> {
-        let chain = Chain::read(&path.tasks)?;
+    /// Reads every task; those that nothing here does are refused by name.
+    pub fn of(tasks: &[WrittenTask]) -> Result<Self, ApiError> {
+        let chain = Chain::read(tasks)?;
         let mut plan = Self {
             store: chain.store.as_ref().map(store_options).transpose()?,
             facts: None,
+            work: None,
+            keep: chain.cache.as_ref().map_or(Keep::Default, keep),
             cache: chain.cache.as_ref().map_or(CacheLife::DELIVERY, cache_life),
             content: chain.content.as_ref().map(ContentTask::of).transpose()?,
         };
-        for step in &chain.steps {
-            plan.facts = Some(match (step.name(), &plan.facts) {
-                ("metadata", None | Some(Facts::Metadata(_))) => Facts::Metadata(names(step)),
-                ("imagesize", None | Some(Facts::ImageSize)) if plan.store.is_none() => Facts::ImageSize,
-                (name, _) => return Err(unsupported_task(name)),
-            });
+        match chain.steps.as_slice() {
+            [] => {}
+            steps if steps.iter().all(|step| step.name() == "metadata") => {
+                plan.facts = steps.last().map(|step| Facts::Metadata(names(step)));
+            }
+            steps => {
+                if let [step] = steps
+                    && step.name() == "imagesize"
+                    && plan.store.is_none()
+                {
+                    plan.facts = Some(Facts::ImageSize);
+                }
+                plan.work = Some(Work::of(chain.steps, plan.store.is_some())?);
+            }
         }
         Ok(plan)
     }
@@ -91,6 +119,14 @@ fn names(task: &Task) -> Vec<String> {
     match task.value("params") {
         Some(Value::List(names)) => names.iter().filter_map(Value::as_text).map(str::to_owned).collect(),
         _ => Vec::new(),
+    }
+}
+
+fn keep(task: &Task) -> Keep {
+    match cache_life(task) {
+        CacheLife::Never => Keep::Never,
+        CacheLife::Seconds(seconds) if task.value("expiry").is_some() => Keep::For(seconds),
+        _ => Keep::Default,
     }
 }
 

@@ -4,26 +4,24 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
+use stowage_catalogue::App;
 use stowage_core::{
-    delivery::{MAX_TASKS, Task},
+    delivery::{self, MAX_TASKS, Task},
     options::StoreOptions,
-    policy::Call,
     tasks::Chain,
 };
 
 use super::{
-    Answer, deliver,
-    plan::unsupported_task,
+    Answer,
+    content::Content,
+    deliver,
+    plan::{Facts, Plan, unsupported_task},
     store::{app_of_key, destination},
 };
 use crate::{
-    http::{
-        ApiError, RequestBody,
-        authorise::{Credentials, authorise},
-        context::RequestContext,
-        routes::Needs,
-    },
+    http::{ApiError, RequestBody, authorise::Credentials, context::RequestContext},
     ingest::remote,
+    transform::{self, Wanted, tasks},
 };
 
 /// A command, its names already folded to lower case.
@@ -31,11 +29,13 @@ struct Command {
     key: String,
     url: String,
     headers: HeaderMap,
+    /// Without `security`.
+    tasks: Vec<Task>,
     options: StoreOptions,
     security: Option<(String, String)>,
 }
 
-/// Runs the tasks on the source. This version stores; transformations are checked and refused by name.
+/// Runs the tasks on the source and stores what comes out, or the source itself.
 #[utoipa::path(post, path = "/process", operation_id = "process", tag = "Processing",
     request_body(description = "`{apikey, sources: [url | {source, headers}], tasks: [{name, params}], upload_tags}`", content_type = "application/json"),
     responses((status = 200, description = "The stored file", body = super::answer::StoredFile), (status = 400, description = "Bad command"),
@@ -49,12 +49,25 @@ pub async fn process(context: &RequestContext, mut body: RequestBody) -> Answer 
     let command = Command::read(&text)?;
     let app = app_of_key(context, &command.key).await?;
     let mut credentials = Credentials::of_request(context);
-    if let Some((policy, signature)) = command.security {
-        credentials.set_policy(policy, signature);
+    if let Some((policy, signature)) = &command.security {
+        credentials.set_policy(policy.clone(), signature.clone());
     }
-    let authority = authorise(context, &app, Needs::WhenSecured(&[Call::Store]), &credentials)?;
+    let authority = deliver::authority(context, &app, &command.tasks, &credentials)?;
+    let Plan { facts, work, keep, .. } = command.plan(&app)?;
+    if let Some(Facts::Metadata(_)) = facts {
+        return Err(unsupported_task("metadata"));
+    }
     let target = destination(context, &app, &authority, &command.options).await?;
-    let upload = remote::open(context, &app, &authority, &command.url, command.headers).await?;
+    let Command { url, headers, .. } = &command;
+    let upload = match work {
+        Some(work) => {
+            let source = delivery::parse_source(url).map_err(|error| ApiError::invalid_parameter("sources", error))?;
+            let wanted = Wanted { source: &source, headers: headers.clone(), work, keep };
+            let made = transform::result(context, &app, &authority, wanted).await?;
+            Content::Result(made).as_upload(&context.server).await?
+        }
+        None => remote::open(context, &app, &authority, url, headers.clone()).await?,
+    };
     deliver::store(context, &app, &authority, target, command.options, upload).await
 }
 
@@ -70,7 +83,8 @@ impl Command {
             .ok_or_else(|| ApiError::invalid_parameter("apikey", "it is missing"))?
             .to_owned();
         let (url, headers) = source(&object)?;
-        let mut command = Self { key, url, headers, options: StoreOptions::default(), security: None };
+        let mut command =
+            Self { key, url, headers, tasks: Vec::new(), options: StoreOptions::default(), security: None };
         let stores = command.read_tasks(object.get("tasks"))?;
         if !stores {
             return Err(ApiError::invalid_parameter("tasks", "there must be a `store` task"));
@@ -84,7 +98,6 @@ impl Command {
         let tasks = tasks.and_then(Value::as_array).filter(|tasks| tasks.len() <= MAX_TASKS);
         let tasks =
             tasks.ok_or_else(|| invalid(&format!("it must be a list of at most {MAX_TASKS} {{name, params}}")))?;
-        let mut chain = Vec::new();
         for written in tasks {
             let task = Task::from_json(written).map_err(|error| invalid(&error))?;
             match task.name.as_str() {
@@ -100,13 +113,16 @@ impl Command {
                 }
                 _ => {}
             }
-            chain.push(task);
+            self.tasks.push(task);
         }
-        let chain = Chain::read(&chain)?;
-        match chain.steps.first() {
-            Some(step) => Err(unsupported_task(step.name())),
-            None => Ok(chain.store.is_some()),
-        }
+        Ok(Chain::read(&self.tasks)?.store.is_some())
+    }
+
+    /// What is to be done before storing; how to store is in the options.
+    fn plan(&self, app: &App) -> Result<Plan, ApiError> {
+        let mut tasks = tasks::with_presets(app, &self.tasks)?;
+        tasks.retain(|task| task.name != "store");
+        Plan::of(&tasks)
     }
 }
 

@@ -74,8 +74,8 @@ impl CacheLife {
         (status = 304, description = "Unmodified"), (status = 403, description = "Policy error"), (status = 404, description = "No such file"),
         (status = 416, description = "No such range")))]
 pub async fn read_file(context: &RequestContext) -> Answer {
-    // Any other last segment is a decorative file name (spec 02 §1); these two are not.
-    if matches!(context.segment("name"), Some("convert" | "remove")) {
+    // Any other last segment is a decorative file name (spec 02 §1); this one is not.
+    if context.segment("name") == Some("remove") {
         return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
             "unsupported_conversion",

@@ -30,7 +30,7 @@ pub async fn delete_file(context: &RequestContext, body: RequestBody) -> Answer 
     let authority = authorise(context, &app, context.route.needs, &credentials)?;
     authority.check_handle(&handle)?;
     let deleted = context.server.catalogue.delete_file(&handle, context.query.flag("skip_storage")).await?;
-    context.server.files_changed();
+    context.server.content_changed(&handle).await;
     context.server.wake_collector();
     if !deleted {
         return Err(ApiError::file_not_found());
@@ -38,7 +38,8 @@ pub async fn delete_file(context: &RequestContext, body: RequestBody) -> Answer 
     Ok(if legacy { text("Success", "text/plain; charset=utf-8") } else { text("success", "text/html; charset=utf-8") })
 }
 
-async fn form_fields(context: &RequestContext, mut body: RequestBody) -> Result<Query, ApiError> {
+/// The fields of an urlencoded form.
+pub(super) async fn form_fields(context: &RequestContext, mut body: RequestBody) -> Result<Query, ApiError> {
     let limits = &context.server.config.limits;
     let Some(bytes) = body.read_all(limits.max_field_bytes).await? else {
         return Err(ApiError::invalid_body("the form is too large"));

@@ -3,7 +3,7 @@
 //! An [`ApiError`] has a status, a stable `code` (header `X-Stowage-Error`, key `code` in JSON), and a message that keeps the
 //! wire text of the spec and says what to change. The cause goes to the log with the request id and never to the client.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 use stowage_catalogue::CatalogueError;
@@ -12,6 +12,9 @@ use stowage_fetch::{FetchError, FetchErrorKind};
 use stowage_store::StoreError;
 
 use super::body::ResponseBody;
+
+/// When a 503 is worth another try, unless somebody knows better.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Shape of an error body (spec 00 §5.2): plain text for the File and Store API, JSON elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub enum ErrorFormat {
 }
 
 /// An answer that is not a success.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     /// 4xx or 5xx (200 only for the `invalid_application_ok` compatibility switch).
     pub status: StatusCode,
@@ -35,12 +38,14 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
     /// For the log.
     pub cause: Option<String>,
+    /// When a 503 is worth another try.
+    pub retry_after: Duration,
 }
 
 impl ApiError {
     /// Any status.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), cause: None }
+        Self { status, code, message: message.into(), cause: None, retry_after: RETRY_AFTER }
     }
 
     /// 400 naming the parameter and what to change.
@@ -109,7 +114,7 @@ impl ApiError {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("x-stowage-error", HeaderValue::from_static(self.code));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after.as_secs().max(1)));
         }
         response
     }

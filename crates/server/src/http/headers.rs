@@ -44,6 +44,11 @@ pub fn make_attachment(headers: &mut HeaderMap, filename: &str) {
     headers.insert(header::CONTENT_DISPOSITION, text(&disposition::header_value(Disposition::Attachment, filename)));
 }
 
+/// Shows an active document in place. Only for what the server made itself; its sandbox stays.
+pub fn make_inline(headers: &mut HeaderMap, filename: &str) {
+    headers.insert(header::CONTENT_DISPOSITION, text(&disposition::header_value(Disposition::Inline, filename)));
+}
+
 /// Gives an answer another file name (`content` task); an attachment stays one.
 pub fn rename(headers: &mut HeaderMap, filename: &str, download: bool) {
     let was_attachment =

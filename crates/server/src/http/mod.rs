@@ -191,6 +191,7 @@ async fn handle(context: &mut RequestContext, body: RequestBody) -> api::Answer 
         Operation::StoreFile => api::store::store_file(context, body).await,
         Operation::CopyFile => api::copy::copy_file(context).await,
         Operation::ReadFile => api::read::read_file(context).await,
+        Operation::ConvertFile => api::convert::convert_file(context, body).await,
         Operation::ReadMetadata => api::metadata::read_metadata(context).await,
         Operation::OverwriteFile => api::write::overwrite_file(context, body).await,
         Operation::DeleteFile => api::remove::delete_file(context, body).await,

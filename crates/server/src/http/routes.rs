@@ -14,6 +14,8 @@ pub enum Operation {
     CopyFile,
     /// Read a file (spec 02 §2).
     ReadFile,
+    /// Convert a stored picture, as the old API does (spec 11 §11).
+    ConvertFile,
     /// Describe a file (spec 02 §4).
     ReadMetadata,
     /// Replace a file's content (spec 02 §5).
@@ -114,6 +116,13 @@ pub const ROUTES: &[Route] = {
         route(ReadFile, READ, "/api/file/{handle}", WhenSecured(&[Call::Read]), Text),
         route(ReadMetadata, READ, "/api/file/{handle}/metadata", WhenSecured(&[Call::Stat]), Text),
         route(DeleteFile, &[Method::POST], "/api/file/{handle}/remove", Always(&[Call::Remove]), Text),
+        route(
+            ConvertFile,
+            &[Method::GET, Method::HEAD, Method::POST],
+            "/api/file/{handle}/convert",
+            WhenSecured(&[Call::Convert]),
+            Text,
+        ),
         route(ReadFile, READ, "/api/file/{handle}/{name}", WhenSecured(&[Call::Read]), Text),
         route(
             OverwriteFile,

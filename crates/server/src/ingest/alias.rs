@@ -6,13 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stowage_catalogue::App;
 use stowage_core::{media_type::MediaType, storage_path::StoragePath};
 use stowage_store::{Blob, ObjectId, ObjectKey, ObjectStat, StoreError};
 
-use super::{Upload, naming};
+use super::{Upload, naming, remote};
 use crate::{
     http::{ApiError, ResponseBody, context::RequestContext, headers},
     stores::{NamedStore, OpenStore},
@@ -116,12 +115,9 @@ fn entity_tag(told: &str) -> Option<HeaderValue> {
 pub async fn open(context: &RequestContext, app: &App, path: &str, url: &str) -> Result<Upload, ApiError> {
     let object = find(context, app, path).await?;
     let size = object.stat.size;
-    let blob = object.open(0..size).await?;
-    let content = http_body_util::BodyStream::new(ResponseBody::from_blob(blob, size))
-        .map_err(ApiError::from)
-        .try_filter_map(async |frame| Ok(frame.into_data().ok()));
+    let content = remote::chunks(ResponseBody::from_blob(object.open(0..size).await?, size));
     Ok(Upload {
-        content: content.boxed(),
+        content,
         length: Some(size),
         name_hint: Some(object.filename),
         type_hint: object.stat.media_type,

@@ -252,7 +252,7 @@ pub async fn overwrite_file(
             if let Err(error) = &replaced {
                 discard(&*driver, &object, error).await;
             }
-            server.files_changed();
+            server.content_changed(&row.handle).await;
             server.wake_collector();
             let row = replaced?;
             server.metrics.stored(row.size);

@@ -75,15 +75,7 @@ pub async fn stored(
     let server = &context.server;
     let file = server.file(handle).await?.ok_or_else(ApiError::file_not_found)?;
     let row = &file.row;
-    if row.app != app.id {
-        // Another app's file is readable only where anybody may read it.
-        let owner = server.app(row.app).await?.ok_or_else(ApiError::file_not_found)?;
-        if owner.settings.security {
-            return Err(ApiError::file_not_found());
-        }
-    } else {
-        authority.check_handle(handle)?;
-    }
+    check_readable(context, app, authority, row).await?;
     Ok(Upload {
         content: content_of(server, row).await?,
         length: Some(row.size),
@@ -95,20 +87,37 @@ pub async fn stored(
     })
 }
 
+/// Whether a request of `app` may read a file: another app's only where anybody may read it.
+pub async fn check_readable(
+    context: &RequestContext,
+    app: &App,
+    authority: &Authority,
+    row: &FileRow,
+) -> Result<(), ApiError> {
+    if row.app == app.id {
+        return authority.check_handle(&row.handle);
+    }
+    let owner = context.server.app(row.app).await?.ok_or_else(ApiError::file_not_found)?;
+    if owner.settings.security { Err(ApiError::file_not_found()) } else { Ok(()) }
+}
+
 /// The whole content of a stored file.
 pub async fn content_of(server: &Arc<crate::state::Server>, row: &FileRow) -> Result<ContentStream, ApiError> {
     let blob = blob_of(server, row, 0..row.size).await?;
     Ok(match blob {
         Blob::Memory(bytes) => stream::once(async { Ok(bytes) }).boxed(),
-        blob => http_body_util::BodyStream::new(ResponseBody::from_blob(blob, row.size))
-            .map_err(ApiError::from)
-            .try_filter_map(async |frame| Ok(frame.into_data().ok()))
-            .boxed(),
+        blob => chunks(ResponseBody::from_blob(blob, row.size)),
     })
 }
 
+/// A body as content on its way in.
+pub fn chunks(body: ResponseBody) -> ContentStream {
+    let frames = http_body_util::BodyStream::new(body).map_err(ApiError::from);
+    frames.try_filter_map(async |frame| Ok(frame.into_data().ok())).boxed()
+}
+
 /// The handle in a URL of this server's own delivery host: no network fetch is needed.
-fn own_handle(context: &RequestContext, url: &str) -> Option<Handle> {
+pub fn own_handle(context: &RequestContext, url: &str) -> Option<Handle> {
     let bases = [Some(context.delivery_base()), context.server.config.public_base.cdn.clone()];
     bases.into_iter().flatten().find_map(|base| {
         let rest = url.strip_prefix(&base)?.strip_prefix('/')?;

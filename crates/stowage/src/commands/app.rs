@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use stowage_catalogue::{App, Catalogue};
 use stowage_core::{
-    app::AppSettings,
+    app::{AppSettings, ImageProfile, Preset},
     location::{ContainerName, Location},
     media_type::MediaTypePattern,
 };
@@ -123,6 +123,16 @@ struct SettingFlags {
     /// Let clients put parts of uploads straight to a storage provider that allows it
     #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
     direct_uploads: Option<bool>,
+    /// Effort for pictures: standard, quality (linear light, slower) or fast
+    #[arg(long, value_name = "PROFILE")]
+    image_profile: Option<ImageProfile>,
+    /// Work on pictures for signed requests and by presets only
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    strict_images: Option<bool>,
+    /// Tasks under a name, such as avatar=resize=width:64,height:64,fit:crop; URLs use it as preset=name:avatar.
+    /// May be given several times; no tasks behind the first `=` remove the name
+    #[arg(long = "preset", value_name = "NAME=TASKS")]
+    presets: Vec<String>,
 }
 
 impl SettingFlags {
@@ -148,8 +158,25 @@ impl SettingFlags {
         if let Some(direct_uploads) = self.direct_uploads {
             settings.direct_uploads = direct_uploads;
         }
-        Ok(())
+        settings.image_profile = self.image_profile.unwrap_or(settings.image_profile);
+        settings.strict_images = self.strict_images.unwrap_or(settings.strict_images);
+        self.presets.iter().try_for_each(|text| set_preset(text, settings))
     }
+}
+
+fn set_preset(text: &str, settings: &mut AppSettings) -> Result<(), Failure> {
+    let wrong = |reason: String| Failure::Usage { option: "--preset", reason: format!("`{text}`: {reason}") };
+    let (name, tasks) = text.split_once('=').ok_or_else(|| wrong("it reads NAME=TASKS".to_owned()))?;
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if !is_plain || !(1..=64).contains(&name.len()) {
+        return Err(wrong("a name has 1 to 64 letters, digits, `-`, `_` and `.`".to_owned()));
+    }
+    if tasks.is_empty() {
+        settings.presets.remove(name);
+        return Ok(());
+    }
+    settings.presets.insert(name.to_owned(), Preset::parse(tasks).map_err(wrong)?);
+    Ok(())
 }
 
 /// An empty text clears the setting.
@@ -262,6 +289,7 @@ fn print(app: &App, with_secret: bool, json: bool) -> Result<(), Failure> {
         return output::json(&AppView::new(app, with_secret));
     }
     let settings = &app.settings;
+    let presets: Vec<String> = settings.presets.iter().map(|(name, preset)| format!("{name}={preset}")).collect();
     let mut rows = vec![
         ("name", app.name.clone()),
         ("API key", app.key.to_string()),
@@ -274,6 +302,9 @@ fn print(app: &App, with_secret: bool, json: bool) -> Result<(), Failure> {
         ("allowed MIME types", joined(&settings.allowed_mime_types, "all")),
         ("CORS origins", joined(&settings.cors_origins, "any")),
         ("direct uploads", on_off(settings.direct_uploads).to_owned()),
+        ("image profile", settings.image_profile.to_string()),
+        ("strict images", on_off(settings.strict_images).to_owned()),
+        ("presets", joined(&presets, "none")),
     ];
     if with_secret {
         rows.insert(2, ("secret", app.secret.expose().to_owned()));

@@ -92,7 +92,10 @@ pub(crate) async fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure>
     findings.push(open_files(&config.limits));
     findings.push(master_key(&config));
     findings.extend(certificate(&config));
+    findings.push(cache_directory(&config));
+    findings.push(image_workers());
     findings.extend(catalogue_and_stores(&config).await);
+    findings.push(heic());
     findings.extend(ENGINES.iter().map(|(names, usage, package)| engine(names, usage, package)));
     report(&findings)
 }
@@ -175,6 +178,42 @@ fn master_key(config: &Config) -> Finding {
         }
         Err(error) => Finding::broken(format!("master key {shown} cannot be read: {error}")),
     }
+}
+
+/// Where results are kept. That of the data directory is as writable as all of it.
+fn cache_directory(config: &Config) -> Finding {
+    let directory = config.cache.directory.clone().unwrap_or_else(|| config.data.join("cache"));
+    let shown = directory.display();
+    let existing = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    match try_write(existing) {
+        Ok(()) => Finding::ok(format!("results of work on pictures are kept in {shown}")),
+        Err(error) => Finding::broken(format!(
+            "cache directory {shown} is not writable ({error}); change its owner, or set cache.directory"
+        )),
+    }
+}
+
+/// Starts a process as those in which pictures are decoded, and asks what the kernel keeps it from.
+fn image_workers() -> Finding {
+    match stowage_workers::probe(&stowage_server::transform::pool_settings()) {
+        Ok(sandbox) if sandbox.is_complete() => {
+            Finding::ok(format!("pictures are decoded in processes that are locked in ({sandbox})"))
+        }
+        Ok(sandbox) => Finding::missing(format!(
+            "pictures are decoded in processes that are not fully locked in ({sandbox}): Linux 5.13 with Landlock and seccomp is needed, and a \
+             container that does not forbid them"
+        )),
+        Err(error) => Finding::broken(format!(
+            "the process in which pictures are decoded does not start: {error}; /proc has to be mounted"
+        )),
+    }
+}
+
+fn heic() -> Finding {
+    if stowage_imaging::decode::heic::is_available() {
+        return Finding::ok("libheif for HEIC pictures (optional)".to_owned());
+    }
+    Finding::missing("libheif for HEIC pictures (optional): apt-get install libheif1".to_owned())
 }
 
 /// The certificate of HTTPS: whether the server would start with it, for which names, and until when.

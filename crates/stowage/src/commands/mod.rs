@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod get;
+pub(crate) mod image_worker;
 pub(crate) mod put;
 pub(crate) mod rm;
 pub(crate) mod serve;
@@ -13,14 +14,11 @@ pub(crate) mod store;
 
 use std::process::ExitCode;
 
-use crate::{
-    cli::{Cli, Command},
-    failure::Failure,
-};
+use crate::{cli::Command, failure::Failure};
 
 /// Runs the command; the exit code of a failure is that of [`Failure::report`].
-pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    match cli.command {
+pub(crate) async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
         Command::Serve(arguments) => serve::run(arguments).await?,
         Command::App(arguments) => app::run(arguments).await?,
         Command::Store(arguments) => store::run(arguments).await?,

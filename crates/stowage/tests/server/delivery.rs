@@ -176,14 +176,13 @@ async fn what_cannot_be_done_is_named() {
     let stored = store(&server, &app, "filename=a.txt", "hello world").await;
     let (handle, key) = (text_of(&stored, "handle"), &app.key);
     for (path, named) in [
-        (format!("/resize=width:10/{handle}"), "resize"),
-        (format!("/{key}/resize=width:10/store/{handle}"), "resize"),
-        (format!("/resize=width:10%2Fblur=amount:4/{handle}"), "resize"),
+        (format!("/ocr/{handle}"), "ocr"),
+        (format!("/{key}/ocr/store/{handle}"), "ocr"),
+        (format!("/ocr%2Fblur=amount:4/{handle}"), "ocr"),
         (format!("/cache=expiry:60/tags/{handle}"), "tags"),
-        (format!("/{key}/zip/[{handle},{handle}]"), "zip"),
+        (format!("/{key}/zip/resize=width:10/[{handle},{handle}]"), "zip"),
         (format!("/{key}/store/[{handle},{handle}]"), "list of sources"),
-        (format!("/{key}/b64/{}/{handle}", URL_SAFE.encode(r#"[{"name":"resize","params":{"width":10}}]"#)), "resize"),
-        (format!("/{key}/https://example.com/a.png"), "external source"),
+        (format!("/{key}/b64/{}/{handle}", URL_SAFE.encode(r#"[{"name":"ocr","params":{}}]"#)), "ocr"),
     ] {
         let answer = get(&server, &path).await.expect(400);
         let error = answer.json();

@@ -118,6 +118,11 @@ fn the_tasks_page_works() {
 }
 
 #[test]
+fn the_images_page_works() {
+    run_page("images.md");
+}
+
+#[test]
 fn the_storing_page_works() {
     run_page("storing.md");
 }

@@ -13,6 +13,7 @@ mod durability;
 mod file_api;
 mod hostile;
 mod http2;
+mod images;
 mod isolation;
 mod limits;
 mod metadata;

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use stowage_testkit::{Origin, Reply, installed, on_search_path};
+use stowage_testkit::{Origin, Reply, S3Server, installed, on_search_path};
 use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
 
 use crate::{
     docs::{examples, fits},
-    support::{App, Stowage, allowing, post, signed, text_of},
+    support::{App, Stowage, allowing, get, post, signed, text_of},
 };
 
 /// How the app of a test is secured.
@@ -33,6 +33,9 @@ impl Security {
     }
 }
 
+/// A TIFF of a face, 192 pixels square.
+const FACE: &[u8] = include_bytes!("../../../imaging/tests/fixtures/face.tiff");
+
 /// A server below the names `*.fs.localhost` as on port 443, an origin of URLs, and a project directory of a user of the clients.
 struct Bench {
     server: Stowage,
@@ -42,6 +45,9 @@ struct Bench {
     security: Security,
     /// A file that is there already.
     handle: String,
+    /// A JPEG of a face; the origin has it as `face.jpg`, the store `archive` as `the face.jpg`.
+    picture: String,
+    _archive: S3Server,
     origin: Origin,
     folder: TempDir,
 }
@@ -57,16 +63,20 @@ impl Bench {
         let server = Stowage::start_dev_tls(env!("CARGO_BIN_EXE_stowage"), "fs.localhost", &environment);
         let app = server.app("mint", if security == Security::Off { &[] } else { &["--security"] });
         let elsewhere = server.app("elsewhere", &["--cors-origins", "https://elsewhere.example"]);
-        let query = signed(&app, &allowing(&["store"]));
-        let stored = post(&server, &format!("/api/store/S3?key={}&{query}", app.key), "the file before").await;
-        let handle = text_of(&stored.expect(200).json(), "handle").to_owned();
-        let origin = Origin::start("127.0.0.2", |request| match request.target.as_str() {
+        let handle = stored(&server, &app, "the file before").await;
+        let scan = stored(&server, &app, FACE).await;
+        let query = signed(&app, &allowing(&["convert"]));
+        let face = get(&server, &format!("/output=format:jpg/{scan}?{query}")).await.expect(200).body;
+        let picture = stored(&server, &app, face.clone()).await;
+        let _archive = archive(&server, &face).await;
+        let origin = Origin::start("127.0.0.2", move |request| match request.target.as_str() {
+            target if target.starts_with("/face.jpg") => Reply::ok("image/jpeg", &face),
             "/secret" if request.header("x-secret") != Some("sesame") => Reply::status("403 Forbidden"),
             "/secret" => Reply::ok("text/plain", b"only with the header"),
             _ => Reply::ok("text/plain", b"plain text"),
         });
         let (origin, folder) = (origin.await, project());
-        Self { server, app, elsewhere, security, handle, origin, folder }
+        Self { server, app, elsewhere, security, handle, picture, _archive, origin, folder }
     }
 
     /// Runs a program in the project directory; it must succeed. What it printed.
@@ -81,6 +91,7 @@ impl Bench {
             .env("SECURITY", self.security.name())
             .env("ELSEWHERE", &self.elsewhere.key)
             .env("HANDLE", &self.handle)
+            .env("PICTURE", &self.picture)
             .env("ORIGIN", self.origin.url(""))
             .env("AUTHORITY", &authority)
             .env("NODE_OPTIONS", "--import ./reach.mjs")
@@ -104,6 +115,30 @@ impl Bench {
         let program = interpreter(arguments[0])?;
         Some(self.run(&program, &arguments).await)
     }
+}
+
+/// The handle of a new file.
+async fn stored(server: &Stowage, app: &App, content: impl Into<reqwest::Body>) -> String {
+    let query = signed(app, &allowing(&["store"]));
+    let answer = post(server, &format!("/api/store/S3?key={}&{query}", app.key), content).await.expect(200);
+    text_of(&answer.json(), "handle").to_owned()
+}
+
+/// A bucket with a picture, which the app `mint` has as its store `archive`.
+async fn archive(server: &Stowage, picture: &[u8]) -> S3Server {
+    let bucket = S3Server::start("archive").await;
+    std::fs::write(bucket.root().join("archive/the face.jpg"), picture).expect("an object");
+    let settings = [
+        "bucket=archive".to_owned(),
+        "region=us-east-1".to_owned(),
+        format!("endpoint={}", bucket.endpoint()),
+        format!("access_key_id={}", bucket.access_key_id()),
+        format!("secret_access_key={}", bucket.secret_access_key()),
+    ];
+    let mut arguments = vec!["store", "add", "mint", "archive", "--provider", "s3"];
+    arguments.extend(settings.iter().map(String::as_str));
+    server.run(&arguments);
+    bucket
 }
 
 /// What runs a script, if that and the packages it needs are there.
@@ -162,6 +197,7 @@ clients! {
     filestack_js: "filestack-js.mjs",
     filestack_js_in_chromium: "browser.mjs page-filestack.mjs",
     filestack_python: "filestack-python.py",
+    pictures_by_filestack_js_and_adaptive: "pictures.mjs",
     tus_js_client: "tus-js.mjs",
     tuspy: "tuspy-client.py",
     uppy_in_chromium: "browser.mjs page-uppy.mjs",

@@ -167,8 +167,8 @@ async fn what_is_wrong_is_said_as_json() {
         (400, "tasks", json!({ "apikey": app.key, "sources": [url] })),
         (400, "store", json!({ "apikey": app.key, "sources": [url], "tasks": [good] })),
         (
-            400,
-            "resize",
+            403,
+            "convert",
             json!({ "apikey": app.key, "sources": [url], "tasks": [{ "name": "resize", "params": { "width": 1 } }, { "name": "store" }, good] }),
         ),
         (

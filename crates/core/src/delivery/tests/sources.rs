@@ -163,3 +163,18 @@ fn lists_hold_every_kind_of_source() {
         Source::List(vec![handle(H), url("https://e.com/a,b"), handle(H2), Source::List(vec![handle(H2)]),])
     );
 }
+
+#[test]
+fn values_of_parameters_are_sources_too() {
+    use crate::delivery::parse_source;
+    let handle = "7xSJALUhSlCDCNujt5Ku";
+    assert_eq!(parse_source(handle), Ok(Source::Handle(Handle::parse(handle).expect("a handle"))));
+    assert_eq!(
+        parse_source("https://example.com/a%20b.png?size=2"),
+        Ok(Source::Url("https://example.com/a%20b.png?size=2".to_owned()))
+    );
+    assert_eq!(parse_source("src://name/a.png"), Ok(Source::Alias("src://name/a.png".to_owned())));
+    for wrong in ["", "../x", "resize=width:1/7xSJALUhSlCDCNujt5Ku", "file:///etc/passwd", "src://name/../x"] {
+        assert!(parse_source(wrong).is_err(), "{wrong:?} was accepted");
+    }
+}

@@ -18,6 +18,8 @@ pub(super) const TASKS: &[Definition] = &[
     .ignoring(&["true"]),
     // What the vendor does with unknown options of a store is not agreed on; they are skipped (spec 10 §6.3).
     task("store", STORE).lenient(),
+    // Tasks that the app has given a name; ours, not the vendor's.
+    task("preset", &[parameter("name", TEXT).also(&["n"])]).requiring(&["name"]),
     task("fallback", &[parameter("handle", TEXT).also(&["file"]), parameter("cache", LIFE)]).requiring(&["handle"]),
     // The reader of the path takes these two out of the chain.
     task("security", &[parameter("policy", TEXT).also(&["p"]), parameter("signature", TEXT).also(&["s"])]),

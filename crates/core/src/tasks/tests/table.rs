@@ -34,7 +34,8 @@ fn every_task_of_the_specification_is_there() {
         doc_to_images slide qr zip minify_css minify_js video_convert video_playlist tags sfw ocr caption copyright \
         image_sentiment text_sentiment doc_detection run_workflow workflow_status preview metadata content cache store \
         security fallback debug";
-    let listed: BTreeSet<&str> = listed.split_ascii_whitespace().collect();
+    // Ours.
+    let listed: BTreeSet<&str> = listed.split_ascii_whitespace().chain(["preset"]).collect();
     assert_eq!(definitions().map(|definition| definition.name).collect::<BTreeSet<_>>(), listed);
     for absent in ["audio_convert", "fjpg", "jpegquality", "progressive", "render", "dataurl", "exif", "docinfo"] {
         assert!(find(absent).is_none(), "{absent}");

@@ -89,7 +89,8 @@ async fn answer_of(connection: &mut TcpStream) -> Option<HttpAnswer> {
         return None;
     }
     let answer = parse_answer(&bytes);
-    let announced = answer.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced: Option<usize> =
+        answer.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
     match announced {
         Some(length) => (answer.body.len() >= length).then_some(answer),
         None => read.is_ok().then_some(answer),

@@ -67,6 +67,9 @@ pub(super) fn attempts(route: &Route, method: &Method, target: &Target) -> Vec<A
             .into_iter()
             .flatten()
             .collect(),
+        // Without parameters the file is answered, or stored, as it is.
+        Operation::ConvertFile if *method == Method::POST => simple(&[&["convert"], &["store"]], "key=KEY"),
+        Operation::ConvertFile => simple(&[&["convert"]], ""),
         Operation::ReadMetadata => {
             [simple(&[&["stat"]], ""), simple(&[&["stat"]], "md5=true"), simple(&[&["stat"], &["exif"]], "exif=true")]
                 .into_iter()

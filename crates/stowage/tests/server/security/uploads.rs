@@ -32,6 +32,7 @@ fn forms(route: &'static Route, method: &'static Method) -> Vec<(String, Build)>
         Operation::AppendResumable => resumable(route, method, &[("Upload-Offset", "0")], "content"),
         Operation::StoreFile
         | Operation::CopyFile
+        | Operation::ConvertFile
         | Operation::ReadFile
         | Operation::ReadMetadata
         | Operation::OverwriteFile
