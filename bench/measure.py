@@ -231,7 +231,13 @@ def read_row(options, ours, theirs, label, size, count, target):
 
 
 def read_rate(options, server, paths, size):
-    """Reads a second, or MiB a second for large files, by wrk with one thread."""
+    """Reads a second, or MiB a second for large files."""
+    figures = read_figures(options, server, paths, size)
+    return figures["bytes"] / MIB / figures["seconds"] if size >= MIB else figures["requests"] / figures["seconds"]
+
+
+def read_figures(options, server, paths, size):
+    """What wrk says with one thread and 64 connections."""
     command = ["wrk", "-t", "1", "-c", "64", "-d", f"{options.seconds}s", "--timeout", "20s", "-s", str(servers.HERE / "read.lua"), server.url]
     environment = dict(os.environ, PATHS=str(paths))
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
@@ -239,7 +245,7 @@ def read_rate(options, server, paths, size):
     # wrk counts whole answers and all bytes; heads are noise beside a large file.
     if figures["errors"] or not figures["requests"] or figures["bytes"] < figures["requests"] * size:
         raise RuntimeError(f"reading failed: {figures}")
-    return figures["bytes"] / MIB / figures["seconds"] if size >= MIB else figures["requests"] / figures["seconds"]
+    return figures
 
 
 # Start

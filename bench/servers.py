@@ -59,30 +59,35 @@ def install():
     packages = {"nginx": ["nginx-light"], "wrk": ["wrk"], "curl": ["curl"], "npm": ["npm"], "node": ["nodejs"]}
     install_debian([name for command, names in packages.items() if not shutil.which(command) for name in names])
     install_tus()
-    install_boto3()
+    install_python(BOTO3, HERE / "boto3" / "requirements.txt")
 
 
 def install_tus():
     """@tus/server in the versions of its lock file."""
-    TUS.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "server.mjs"):
-        shutil.copy(HERE / "tus" / name, TUS / name)
-    lock, installed = TUS / "package-lock.json", TUS / "installed-lock.json"
+    install_node(TUS, HERE / "tus", ["server.mjs"])
+
+
+def install_node(directory, source, programs):
+    """The packages of a lock file, and the programs that use them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", *programs):
+        shutil.copy(source / name, directory / name)
+    lock, installed = directory / "package-lock.json", directory / "installed-lock.json"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=TUS)
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=directory)
         shutil.copy(lock, installed)
 
 
-def install_boto3():
-    """boto3 in a virtual environment of its own."""
-    wanted, installed = HERE / "boto3" / "requirements.txt", BOTO3 / "installed.txt"
+def install_python(directory, wanted):
+    """A virtual environment with what a requirements file lists."""
+    installed = directory / "installed.txt"
     if installed.exists() and installed.read_bytes() == wanted.read_bytes():
         return
-    shutil.rmtree(BOTO3, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
     if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True).returncode != 0:
         install_debian(["python3-venv"])
-    run(sys.executable, "-m", "venv", str(BOTO3))
-    run(str(BOTO3 / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted))
+    run(sys.executable, "-m", "venv", str(directory))
+    run(str(directory / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted))
     shutil.copy(wanted, installed)
 
 
@@ -130,9 +135,10 @@ def program(name):
 
 
 @contextlib.contextmanager
-def stowage(directory):
-    """`stowage serve` with defaults, but without a line in the log for each request (nginx writes none either)."""
-    with spawn([program("stowage"), "serve", "--data", str(directory / "data"), "--listen", "127.0.0.1:0"]) as process:
+def stowage(directory, **settings):
+    """`stowage serve` with defaults and these settings, but without a line in the log for each request (nginx writes none either)."""
+    environment = {f"STOWAGE_{name.upper()}": str(value) for name, value in settings.items()}
+    with spawn([program("stowage"), "serve", "--data", str(directory / "data"), "--listen", "127.0.0.1:0"], environment) as process:
         server = Stowage(process, announced(process))
         server.key = json.loads(command(directory, "app", "create", "bench", "--json"))["apikey"]
         yield server
@@ -186,9 +192,10 @@ def s3(directory):
 
 
 @contextlib.contextmanager
-def spawn(command):
+def spawn(command, environment=None):
     """Runs a server for as long as the block lasts."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=clean_environment())
+    variables = clean_environment() | (environment or {})
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=variables)
     try:
         yield process
     finally:
@@ -247,11 +254,11 @@ def get(address, path):
         connection.close()
 
 
-def store(server, content):
+def store(server, content, content_type="application/octet-stream"):
     """Stores bytes in a Stowage server; returns the path of the file."""
     connection = http.client.HTTPConnection(server.address, timeout=30)
     try:
-        connection.request("POST", server.store, content, {"Content-Type": "application/octet-stream"})
+        connection.request("POST", server.store, content, {"Content-Type": content_type})
         answer = connection.getresponse()
         text = answer.read()
         if answer.status != 200:
