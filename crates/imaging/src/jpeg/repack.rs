@@ -12,7 +12,7 @@ use super::{
 use crate::ImageError;
 
 /// The same pixels in one scan, or as a progressive file with the best of the scripts that mozjpeg knows, whichever is smaller. Without
-/// `keep_metadata` also [`strip`]ped. If nothing is gained, the file as it came (or stripped).
+/// `keep_metadata` also [`strip()`]ped. If nothing is gained, the file as it came (or stripped).
 ///
 /// # Errors
 /// Broken, a kind of JPEG that is not read, or larger than fits the memory that coefficients may take.

@@ -1,4 +1,4 @@
-//! The C library libjpeg (in mozjpeg's edition): its objects with owners, its errors as [`ImageError`].
+//! The C library libjpeg (in mozjpeg's edition): its objects with owners, its errors as [`crate::ImageError`].
 
 mod errors;
 mod input;
