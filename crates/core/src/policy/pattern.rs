@@ -5,8 +5,8 @@ use regex::{Regex, RegexBuilder};
 
 /// Longest expression, bytes.
 const MAX_PATTERN_BYTES: usize = 1024;
-/// Largest compiled expression, bytes: fifty Unicode word characters (`\w{1,50}`) fit, nested repetitions fail early.
-const MAX_COMPILED_BYTES: usize = 1024 * 1024;
+/// Largest compiled expression, bytes: fifty Unicode word characters (`\w{1,50}`) fit, read forwards and backwards; nested repetitions fail early.
+const MAX_COMPILED_BYTES: usize = 4 * 1024 * 1024;
 
 /// An expression that matches from the start of a text, and to its end if `whole`.
 #[derive(Clone, Debug)]

@@ -200,7 +200,7 @@ fn kill(pid: u32) {
 async fn lost_workers_and_long_queues() {
     let server = server_with(&[("STOWAGE_IMAGES_WORKERS", "1"), ("STOWAGE_IMAGES_QUEUE_TIMEOUT", "50ms")]);
     let app = server.app("shop", &[]);
-    let large = stored(&server, &app, "a.png", still(Format::Png, &quarters(1000, 1000))).await;
+    let large = stored(&server, &app, "a.png", still(Format::Png, &quarters(3000, 3000))).await;
     let small = stored(&server, &app, "b.png", still(Format::Png, &quarters(40, 20))).await;
     let spare = stored(&server, &app, "spare.txt", b"spare".to_vec()).await;
     let job = endless(&server, &large, "").await;
@@ -231,7 +231,7 @@ async fn lost_workers_and_long_queues() {
 async fn long_jobs_are_ended() {
     let server = server_with(&[("STOWAGE_IMAGES_TIME_LIMIT", "1s")]);
     let app = server.app("shop", &[]);
-    let large = stored(&server, &app, "a.png", still(Format::Png, &Bitmap::filled(1000, 1000, [9, 9, 9, 255]))).await;
+    let large = stored(&server, &app, "a.png", still(Format::Png, &Bitmap::filled(3000, 3000, [9, 9, 9, 255]))).await;
     let job = endless(&server, &large, "").await.await.expect("an answer");
     assert_refused(&job, "processing_timeout", "Processing timeout", "an endless job");
     assert_eq!(figure(&server, "stowage_image_jobs_timed_out_total").await, 1);

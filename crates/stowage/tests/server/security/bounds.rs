@@ -237,7 +237,7 @@ async fn sizes_hold_for_every_body_form() {
 /// The server stops a body that is too large while it comes; it does not take all of it first.
 #[tokio::test]
 async fn max_size_is_enforced_while_streaming() {
-    const OFFERED: usize = 256;
+    const OFFERED: usize = 4096;
     let server = server();
     let app = server.app("shop", &["--security"]);
     let policy = bounded(&app, "maxSize", 1_000_000);
