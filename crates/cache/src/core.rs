@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) disk: Disk,
     pub(crate) clock: Clock,
     pub(crate) loaded: watch::Sender<bool>,
+    /// Whoever holds it loads a directory of an earlier run.
+    pub(crate) load_turn: Mutex<()>,
     settings: Settings,
     index: Mutex<Index>,
 }
@@ -45,7 +47,7 @@ impl Core {
         let memory = Tier::new(settings.memory_bytes, settings.owner_share);
         let stored = Tier::new(settings.disk_bytes, settings.owner_share);
         let index = Mutex::new(Index::new(memory, stored));
-        Self { disk, clock, loaded: watch::Sender::new(false), settings, index }
+        Self { disk, clock, loaded: watch::Sender::new(false), load_turn: Mutex::new(()), settings, index }
     }
 
     /// The index. Nothing panics while it is locked, so it is whole even if the lock says otherwise.

@@ -150,14 +150,11 @@ impl Index {
     ) -> Gone {
         let mut gone = self.remove(id);
         self.tag(id, tags);
-        if let Some((resident, charge)) = resident {
-            let evicted = self.memory.insert(id, resident, charge);
-            self.forget_evicted(evicted);
-        }
-        if let Some((stored, charge)) = stored {
-            let evicted = self.disk.insert(id, stored, charge);
-            gone.extend(self.forget_stored(evicted));
-        }
+        // A tier that is short of room can evict the entry itself: its tags stay while the other tier has it, so both take it in first.
+        let from_memory = resident.map(|(resident, charge)| self.memory.insert(id, resident, charge));
+        let from_disk = stored.map(|(stored, charge)| self.disk.insert(id, stored, charge));
+        self.forget_evicted(from_memory.unwrap_or_default());
+        gone.extend(self.forget_stored(from_disk.unwrap_or_default()));
         self.untag(id, tags);
         gone
     }
@@ -176,15 +173,12 @@ impl Index {
 
     /// An entry of an earlier run. It is the coldest there is, and gives way to whatever this run has.
     pub(crate) fn adopt(&mut self, id: Id, stored: Stored, charge: u64) -> Gone {
-        // When all is loaded already, another call took this file in and it was removed since.
-        let purged = self.loading.as_ref().is_none_or(|loading| {
+        let purged = self.loading.as_ref().is_some_and(|loading| {
             loading.purged_owners.contains(&id.owner) || stored.tags.iter().any(|tag| loading.purged_tags.contains(tag))
         });
-        match self.disk.peek(id) {
-            Some(known) if known.version == stored.version => return Vec::new(),
-            Some(known) if known.life.made >= stored.life.made => return vec![(id, stored.version)],
-            _ if purged => return vec![(id, stored.version)],
-            _ => {}
+        let outdated = self.disk.peek(id).is_some_and(|known| known.life.made >= stored.life.made);
+        if purged || outdated {
+            return vec![(id, stored.version)];
         }
         let mut gone = self.remove(id);
         let tags = stored.tags.clone();

@@ -2,7 +2,7 @@
 
 use std::{
     io::ErrorKind,
-    sync::{Arc, Weak},
+    sync::{Arc, PoisonError, Weak},
 };
 
 use crate::{
@@ -18,8 +18,13 @@ impl Core {
         self.load_leaf(leaf(id.key));
     }
 
-    /// Takes the entries of one directory in, and removes those that are broken or too old. It may run twice at once.
+    /// Takes the entries of one directory in, and removes those that are broken or too old.
     fn load_leaf(&self, leaf: u16) {
+        if self.index().is_leaf_loaded(leaf) {
+            return;
+        }
+        // One at a time: a second call could bring an entry back that was removed after the first had taken it in.
+        let _turn = self.load_turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.index().is_leaf_loaded(leaf) {
             return;
         }
