@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use stowage_catalogue::{AppId, Catalogue, CatalogueError, StoreId, UploadChange, UploadRow};
 use stowage_core::handle::Handle;
-use stowage_store::parts::PartUpload;
+use stowage_store::{BlobStore, StoreError, parts::PartUpload};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_util::sync::CancellationToken;
 
@@ -316,13 +316,28 @@ impl Session {
     }
 
     /// Lets a writer in: its permit, and what tells it to stop.
-    async fn enter(&self) -> Result<(OwnedRwLockReadGuard<()>, CancellationToken)> {
+    async fn enter(&self, driver: &dyn BlobStore) -> Result<(OwnedRwLockReadGuard<()>, CancellationToken)> {
         let permit = self.gate.clone().read_owned().await;
         if self.broken.load(Ordering::Acquire) {
             return Err(UploadError::Superseded);
         }
+        self.check_not_put_together(driver).await?;
         let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok((permit, stop))
+    }
+
+    /// The provider may have put the object together for a completion whose end was lost: what came now would be in no file.
+    async fn check_not_put_together(&self, driver: &dyn BlobStore) -> Result<()> {
+        let asked_for = {
+            let state = self.lock().await;
+            state.at_provider.clone().filter(|_| state.object.is_some())
+        };
+        let (Some(parts), Some(upload)) = (driver.parts(), asked_for) else { return Ok(()) };
+        match parts.list(&upload).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::NotFound) => Err(UploadError::Superseded),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn stop_writers(&self) {

@@ -58,7 +58,7 @@ impl Session {
     async fn receive_appended(&self, append: Append, driver: Arc<dyn BlobStore>) -> Result<u64> {
         let stop = self.take_over_appending(Some(append.offset));
         let _one = self.appending.lock().await;
-        let (_permit, stop_all) = self.enter().await?;
+        let (_permit, stop_all) = self.enter(&*driver).await?;
         let stopped = tokio::spawn({
             let stop = stop.clone();
             async move {

@@ -36,7 +36,7 @@ impl Session {
     }
 
     async fn receive_part(&self, part: PartBody, driver: Arc<dyn BlobStore>) -> Result<String> {
-        let (_permit, stop) = self.enter().await?;
+        let (_permit, stop) = self.enter(&*driver).await?;
         let (number, size) = (part.number, part.size);
         {
             let mut state = self.lock().await;
@@ -61,14 +61,19 @@ impl Session {
     }
 
     /// Stores a chunk of a part, from its byte `start` on; later bytes win over earlier ones. Durable when it returns.
-    pub async fn put_chunk(self: &Arc<Self>, chunk: PartBody, start: u64) -> Result<String> {
+    pub async fn put_chunk(
+        self: &Arc<Self>,
+        chunk: PartBody,
+        start: u64,
+        driver: Arc<dyn BlobStore>,
+    ) -> Result<String> {
         check_number(chunk.number)?;
         let session = self.clone();
-        spawned(async move { session.receive_chunk(chunk, start).await }).await
+        spawned(async move { session.receive_chunk(chunk, start, driver).await }).await
     }
 
-    async fn receive_chunk(&self, chunk: PartBody, start: u64) -> Result<String> {
-        let (_permit, stop) = self.enter().await?;
+    async fn receive_chunk(&self, chunk: PartBody, start: u64, driver: Arc<dyn BlobStore>) -> Result<String> {
+        let (_permit, stop) = self.enter(&*driver).await?;
         let (number, size) = (chunk.number, chunk.size);
         if start.checked_add(size).is_none_or(|end| end > self.plan.maximum) {
             return Err(UploadError::PartTooLarge { limit: self.plan.maximum });
@@ -134,7 +139,7 @@ impl Session {
         }
         let session = self.clone();
         spawned(async move {
-            let (_permit, _) = session.enter().await?;
+            let (_permit, _) = session.enter(&*driver).await?;
             session.ship_if_possible(number, &*driver).await
         })
         .await

@@ -133,9 +133,10 @@ pub async fn receive_part(context: &RequestContext, body: RequestBody) -> Answer
     }
     let md5 = announced_md5(context)?;
     let part = PartBody { number, size, md5, content: uploads::content(body) };
+    let driver = uploads::driver_of(server, &session).await?;
     let stored = match query_number(context, "offset")? {
-        Some(offset) => session.put_chunk(part, offset).await?,
-        None => session.put_part(part, uploads::driver_of(server, &session).await?).await?,
+        Some(offset) => session.put_chunk(part, offset, driver).await?,
+        None => session.put_part(part, driver).await?,
     };
     let mut response = Response::new(ResponseBody::empty());
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{stored}\"")) {
