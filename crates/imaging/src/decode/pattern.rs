@@ -67,6 +67,17 @@ pub(crate) fn difference(left: &[u8], right: &[u8]) -> u8 {
     left.iter().zip(right).map(|(left, right)| left.abs_diff(*right)).max().unwrap_or(0)
 }
 
+/// The same RGBA pixels, as far as that can be told: eight bits multiplied by a small opacity say little about the colour.
+pub(crate) fn assert_same_over_opacity(found: &[u8], expected: &[u8]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.chunks_exact(4).zip(expected.chunks_exact(4)) {
+        assert_eq!(found[3], expected[3]);
+        let tolerance = 255 / found[3].max(1);
+        let is_near = |(found, expected): (&u8, &u8)| found.abs_diff(*expected) <= tolerance.saturating_add(1);
+        assert!(found[3] == 0 || found.iter().zip(expected).all(is_near), "{found:?} is not {expected:?}");
+    }
+}
+
 /// No part of the file is a picture, and no change to a byte does worse than give an error or other pixels.
 pub(crate) fn survives(open: Open, bytes: &[u8], at: usize, value: u8) {
     let limits = Limits { max_pixels: 1 << 20, ..Limits::default() };

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Opened, Wish, open};
+use proptest::prelude::prop;
+
+use super::{Opened, Wish, open, pattern::frames};
 use crate::{
-    Bitmap, Format, Frame, ImageError, Layout, Limits, Metadata,
+    Bitmap, Frame, ImageError, Layout, Limits, Metadata,
     encode::{Encoding, writer},
 };
 
@@ -28,21 +30,6 @@ pub(super) fn still(bitmap: Bitmap) -> Frame {
     Frame { bitmap, delay: Duration::ZERO }
 }
 
-pub(super) fn encoding(format: Format) -> Encoding {
-    Encoding {
-        format,
-        quality: None,
-        progressive: false,
-        smallest: false,
-        fast: false,
-        cmyk: false,
-        density: None,
-        ground: [255; 3],
-        animated: false,
-        loops: 0,
-    }
-}
-
 /// A file of these frames.
 pub(super) fn encoded(encoding: Encoding, metadata: &Metadata, frames: &[Frame]) -> Result<Vec<u8>, ImageError> {
     let mut output = writer(&encoding, metadata)?;
@@ -56,12 +43,22 @@ pub(super) fn opened(bytes: &[u8]) -> Opened<'_> {
 
 /// All frames, or what is wrong with the file.
 pub(super) fn decoded(bytes: &[u8], wish: &Wish) -> Result<Vec<Frame>, ImageError> {
-    let mut opened = open(bytes, wish, &Limits::default())?;
-    let mut frames = Vec::new();
-    while let Some(frame) = opened.frames.next_frame()? {
-        frames.push(frame);
+    frames(open, bytes, wish)
+}
+
+/// Sets some bytes of a file.
+pub(super) fn damage(file: &mut [u8], changes: &[(prop::sample::Index, u8)]) {
+    for (index, value) in changes {
+        file[index.index(file.len())] = *value;
     }
-    Ok(frames)
+}
+
+/// Takes frames until there are no more, or an error.
+pub(super) fn read_out(file: &[u8], wish: &Wish) {
+    let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+    if let Ok(mut opened) = open(file, wish, &limits) {
+        while let Ok(Some(_)) = opened.frames.next_frame() {}
+    }
 }
 
 /// The only frame.

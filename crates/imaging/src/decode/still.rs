@@ -50,6 +50,29 @@ pub(super) fn unpremultiply(pixels: &mut [u8]) {
     }
 }
 
+/// So many frames, each drawn when it is asked for.
+pub(super) fn several<'a>(
+    count: u32,
+    draw: impl FnMut() -> Result<Frame, ImageError> + 'a,
+) -> Box<dyn FrameReader + 'a> {
+    Box::new(Several { left: count, draw })
+}
+
+struct Several<F> {
+    left: u32,
+    draw: F,
+}
+
+impl<F: FnMut() -> Result<Frame, ImageError>> FrameReader for Several<F> {
+    fn next_frame(&mut self) -> Result<Option<Frame>, ImageError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        guarded(&mut self.draw).map(Some)
+    }
+}
+
 struct Still<F>(Option<F>);
 
 impl<F: FnOnce() -> Result<Bitmap, ImageError>> FrameReader for Still<F> {

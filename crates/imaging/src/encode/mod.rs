@@ -41,6 +41,24 @@ pub struct Encoding {
     pub loops: u16,
 }
 
+impl Encoding {
+    /// One frame as the format has it by default, on white where it has no transparency.
+    pub const fn plain(format: Format) -> Self {
+        Self {
+            format,
+            quality: None,
+            progressive: false,
+            smallest: false,
+            fast: false,
+            cmyk: false,
+            density: None,
+            ground: [255; 3],
+            animated: false,
+            loops: 0,
+        }
+    }
+}
+
 /// Takes frames one by one. All have the same sides; the layout may differ.
 pub trait FrameWriter {
     /// Takes a frame. A format without animation refuses the second one with [`ImageError::Unsupported`].

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::Encoding;
-use crate::{Bitmap, Format, Frame, Layout};
+use crate::{Bitmap, Frame, Layout};
 
 pub(super) fn picture(layout: Layout) -> Bitmap {
     let samples = 21 * 13 * layout.channels();
@@ -13,19 +12,4 @@ pub(super) fn picture(layout: Layout) -> Bitmap {
 
 pub(super) fn frame(layout: Layout) -> Frame {
     Frame { bitmap: picture(layout), delay: Duration::ZERO }
-}
-
-pub(super) fn encoding(format: Format) -> Encoding {
-    Encoding {
-        format,
-        quality: None,
-        progressive: false,
-        smallest: false,
-        fast: false,
-        cmyk: false,
-        density: None,
-        ground: [255; 3],
-        animated: false,
-        loops: 0,
-    }
 }

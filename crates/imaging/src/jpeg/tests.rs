@@ -23,18 +23,7 @@ pub(crate) fn picture(width: u32, height: u32, layout: Layout) -> Bitmap {
 }
 
 /// The plainest way to write a JPEG.
-pub(crate) const PLAIN: Encoding = Encoding {
-    format: Format::Jpeg,
-    quality: None,
-    progressive: false,
-    smallest: false,
-    fast: false,
-    cmyk: false,
-    density: None,
-    ground: [255; 3],
-    animated: false,
-    loops: 0,
-};
+pub(crate) const PLAIN: Encoding = Encoding::plain(Format::Jpeg);
 
 pub(crate) fn encoded(bitmap: &Bitmap, encoding: &Encoding, metadata: &Metadata) -> Vec<u8> {
     let mut writer = crate::encode::jpeg::writer(encoding, metadata).expect("JPEG can be written");

@@ -3,7 +3,7 @@ use std::{ptr, time::Duration};
 use libavif_sys as avif;
 use proptest::prelude::*;
 
-use super::super::samples::{decoded, difference, encoded, encoding, exif, only, opened, smooth, still};
+use super::super::samples::{damage, decoded, difference, encoded, exif, only, opened, read_out, smooth, still};
 use crate::{
     Bitmap, Format, Frame, ImageError, Layout, Limits, Metadata, Orientation, Region,
     decode::{Wish, open},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn avif(bitmap: Bitmap) -> Vec<u8> {
-    encoded(encoding(Format::Avif), &Metadata::default(), &[still(bitmap)]).expect("encoded")
+    encoded(Encoding::plain(Format::Avif), &Metadata::default(), &[still(bitmap)]).expect("encoded")
 }
 
 /// What other encoders write.
@@ -172,7 +172,8 @@ fn metadata_goes_through_and_pictures_stand_upright() {
             xmp: Some(b"<x/>".to_vec()),
             orientation: turn,
         };
-        let file = encoded(encoding(Format::Avif), &given, &[still(smooth(40, 24, Layout::Rgb))]).expect("encoded");
+        let file =
+            encoded(Encoding::plain(Format::Avif), &given, &[still(smooth(40, 24, Layout::Rgb))]).expect("encoded");
         let opened = opened(&file);
         assert_eq!(opened.metadata, Metadata { exif: Some(exif(1)), orientation: Orientation::Upright, ..given });
         let (turns, mirrored) = turn.upright();
@@ -182,7 +183,7 @@ fn metadata_goes_through_and_pictures_stand_upright() {
         assert!(difference < 3.0, "{orientation}: {difference}");
     }
     let nonsense = Metadata { exif: Some(b"nonsense".to_vec()), ..Metadata::default() };
-    let file = encoded(encoding(Format::Avif), &nonsense, &[still(smooth(4, 4, Layout::Rgb))]).expect("encoded");
+    let file = encoded(Encoding::plain(Format::Avif), &nonsense, &[still(smooth(4, 4, Layout::Rgb))]).expect("encoded");
     assert_eq!(opened(&file).metadata.exif, None, "EXIF that nobody could read is left out");
 }
 
@@ -193,7 +194,7 @@ fn sequence(layout: Layout, loops: u16) -> (Vec<Frame>, Vec<u8>) {
         Frame { bitmap, delay: Duration::from_millis(u64::from(40 + index * 30)) }
     };
     let frames: Vec<_> = (0..4).map(frame).collect();
-    let wanted = Encoding { animated: true, loops, quality: Some(90), ..encoding(Format::Avif) };
+    let wanted = Encoding { animated: true, loops, quality: Some(90), ..Encoding::plain(Format::Avif) };
     let given = Metadata { icc: Some(b"a profile".to_vec()), ..Metadata::default() };
     let file = encoded(wanted, &given, &frames).expect("encoded");
     (frames, file)
@@ -218,14 +219,17 @@ fn sequences_keep_frames_delays_and_loops() {
         assert_eq!(first[0].bitmap, read[0].bitmap);
     }
     let mixed = [Layout::Rgb, Layout::Gray, Layout::Rgba].map(|layout| still(smooth(16, 16, layout)));
-    let wanted = Encoding { animated: true, ..encoding(Format::Avif) };
+    let wanted = Encoding { animated: true, ..Encoding::plain(Format::Avif) };
     let file = encoded(wanted, &Metadata::default(), &mixed).expect("encoded");
     assert_eq!(
         decoded(&file, &Wish::default()).expect("decoded").len(),
         3,
         "frames of several layouts go into one sequence"
     );
-    assert!(matches!(encoded(encoding(Format::Avif), &Metadata::default(), &mixed), Err(ImageError::Unsupported(_))));
+    assert!(matches!(
+        encoded(Encoding::plain(Format::Avif), &Metadata::default(), &mixed),
+        Err(ImageError::Unsupported(_))
+    ));
 }
 
 #[test]
@@ -264,13 +268,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut file = if animated { sequence(Layout::Rgba, 0).1 } else { avif(smooth(33, 21, Layout::Rgba)) };
-        for (index, value) in changes {
-            let index = index.index(file.len());
-            file[index] = value;
-        }
-        let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
-        if let Ok(mut opened) = open(&file, &Wish::default(), &limits) {
-            while let Ok(Some(_)) = opened.frames.next_frame() {}
-        }
+        damage(&mut file, &changes);
+        read_out(&file, &Wish::default());
     }
 }

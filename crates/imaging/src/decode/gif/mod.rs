@@ -11,7 +11,7 @@ use gif::{DecodeOptions, Decoder, DecodingError, DisposalMethod, MemoryLimit};
 
 use self::outline::Outline;
 use super::canvas::{Canvas, Disposal, Rectangle, part, shown_for};
-use super::{FrameReader, Header, Opened, Wish, still};
+use super::{Header, Opened, Wish, still};
 use crate::{Format, Frame, ImageError, Limits, Metadata, Region};
 
 /// What the blocks say, without decoding; frames are counted no further than the limit.
@@ -43,15 +43,9 @@ pub(crate) fn open<'a>(bytes: &'a [u8], wish: &Wish, limits: &Limits) -> Result<
     let part = part(wish.region, header.width, header.height);
     let shows = Region { x: part.x as f64, y: part.y as f64, width: part.width as f64, height: part.height as f64 };
     let canvas = Canvas::new(header.width, header.height);
-    let frames = Box::new(Animation {
-        decoder,
-        canvas,
-        part,
-        left: frames,
-        still: frames == 1,
-        indices: Vec::new(),
-        most: limits.max_pixels,
-    });
+    let mut animation =
+        Animation { decoder, canvas, part, still: frames == 1, indices: Vec::new(), most: limits.max_pixels };
+    let frames = still::several(frames, move || animation.draw());
     Ok(Opened { header, metadata, loops: outline.loops, shows, frames })
 }
 
@@ -66,24 +60,12 @@ struct Animation<'a> {
     decoder: Decoder<&'a [u8]>,
     canvas: Canvas,
     part: Rectangle,
-    /// Frames that are still to come.
-    left: u32,
     /// Only one frame will be given.
     still: bool,
     /// The frame as it is stored.
     indices: Vec<u8>,
     /// Most pixels of a frame.
     most: u64,
-}
-
-impl FrameReader for Animation<'_> {
-    fn next_frame(&mut self) -> Result<Option<Frame>, ImageError> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        still::guarded(|| self.draw()).map(Some)
-    }
 }
 
 impl Animation<'_> {

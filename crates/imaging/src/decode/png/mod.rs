@@ -41,7 +41,8 @@ pub(crate) fn open<'a>(bytes: &'a [u8], wish: &Wish, limits: &Limits) -> Result<
     let shows = Region { x: part.x as f64, y: part.y as f64, width: shown(part.width), height: shown(part.height) };
     let frames: Box<dyn FrameReader + 'a> = if outline.frames.is_some() {
         let canvas = Canvas::new(header.width, header.height);
-        Box::new(Animation { rows, canvas, part, left: frames, first: true, still: frames == 1 })
+        let mut animation = Animation { rows, canvas, part, first: true, still: frames == 1 };
+        still::several(frames, move || animation.draw())
     } else {
         Box::new(Picture(Some(Still {
             rows,
@@ -136,21 +137,9 @@ struct Animation<'a> {
     rows: Rows<'a>,
     canvas: Canvas,
     part: Rectangle,
-    /// Frames that are still to come.
-    left: u32,
     first: bool,
     /// Only one frame will be given.
     still: bool,
-}
-
-impl FrameReader for Animation<'_> {
-    fn next_frame(&mut self) -> Result<Option<Frame>, ImageError> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        still::guarded(|| self.draw()).map(Some)
-    }
 }
 
 impl Animation<'_> {

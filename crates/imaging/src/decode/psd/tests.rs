@@ -56,17 +56,7 @@ fn opacity_is_told_from_a_saved_selection() {
         })
         .collect();
     let transparent = only(open, &file(3, 8, &planes(&on_white, 4), &[], -1));
-    for (found, expected) in transparent.pixels.chunks_exact(4).zip(rgba().chunks_exact(4)) {
-        assert_eq!(found[3], expected[3]);
-        let tolerance = 255 / u32::from(found[3]).max(1) + 1;
-        assert!(
-            found[3] == 0
-                || found
-                    .iter()
-                    .zip(expected)
-                    .all(|(found, expected)| u32::from(found.abs_diff(*expected)) <= tolerance)
-        );
-    }
+    pattern::assert_same_over_opacity(&transparent.pixels, &rgba());
     assert_eq!(only(open, &file(3, 8, &planes(&rgba(), 4), &[], 1)).pixels, rgb());
 }
 

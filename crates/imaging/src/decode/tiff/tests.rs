@@ -43,18 +43,7 @@ fn layouts_compressions_and_depths() {
 fn opacity() {
     assert_eq!(difference(&only(open, fixture!("unassociated.tiff")).pixels, &pattern::rgba()), 0);
     let associated = only(open, fixture!("associated.tiff"));
-    for (found, expected) in associated.pixels.chunks_exact(4).zip(pattern::rgba().chunks_exact(4)) {
-        assert_eq!(found[3], expected[3]);
-        // Eight bits multiplied by a small opacity say little about the colour.
-        let tolerance = 255 / u32::from(found[3]).max(1) + 1;
-        assert!(
-            found[3] == 0
-                || found
-                    .iter()
-                    .zip(expected)
-                    .all(|(found, expected)| u32::from(found.abs_diff(*expected)) <= tolerance)
-        );
-    }
+    pattern::assert_same_over_opacity(&associated.pixels, &pattern::rgba());
     let gray = only(open, fixture!("gray-alpha.tiff"));
     let expected: Vec<u8> = pattern::gray()
         .iter()

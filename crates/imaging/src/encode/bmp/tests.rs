@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     Format, Limits,
     decode::{Wish, open},
-    encode::pattern::{encoding, frame, picture},
+    encode::pattern::{frame, picture},
 };
 
 fn decoded(bytes: &[u8]) -> Bitmap {
@@ -13,8 +13,8 @@ fn decoded(bytes: &[u8]) -> Bitmap {
 #[test]
 fn what_is_written_is_read() {
     for layout in [Layout::Gray, Layout::Rgb, Layout::Rgba] {
-        let mut output =
-            writer(&Encoding { density: Some(300), ..encoding(Format::Bmp) }, &Metadata::default()).expect("a writer");
+        let mut output = writer(&Encoding { density: Some(300), ..Encoding::plain(Format::Bmp) }, &Metadata::default())
+            .expect("a writer");
         output.write(frame(layout)).expect("a frame");
         assert!(matches!(output.write(frame(layout)), Err(ImageError::Unsupported(_))), "one picture only");
         let bytes = output.finish().expect("a file");
@@ -22,6 +22,6 @@ fn what_is_written_is_read() {
         let expected = if layout == Layout::Gray { picture(layout).into_colour() } else { picture(layout) };
         assert_eq!(decoded(&bytes).into_colour(), expected);
     }
-    let empty = writer(&encoding(Format::Bmp), &Metadata::default()).expect("a writer");
+    let empty = writer(&Encoding::plain(Format::Bmp), &Metadata::default()).expect("a writer");
     assert!(empty.finish().is_err());
 }

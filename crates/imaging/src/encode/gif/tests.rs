@@ -5,18 +5,7 @@ use crate::decode::{self, Wish};
 use crate::encode::Encoding;
 use crate::{Bitmap, Format, Frame, ImageError, Layout, Limits, Metadata};
 
-const MOVING: Encoding = Encoding {
-    format: Format::Gif,
-    quality: None,
-    progressive: false,
-    smallest: false,
-    fast: false,
-    cmyk: false,
-    density: None,
-    ground: [255; 3],
-    animated: true,
-    loops: 5,
-};
+const MOVING: Encoding = Encoding { animated: true, loops: 5, ..Encoding::plain(Format::Gif) };
 
 fn written(encoding: &Encoding, frames: &[Frame]) -> Result<Vec<u8>, ImageError> {
     let mut writer = writer(encoding, &Metadata::default())?;

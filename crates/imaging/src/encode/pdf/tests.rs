@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     Layout, Limits,
     decode::{Wish, open},
-    encode::pattern::{encoding, frame, picture},
+    encode::pattern::{frame, picture},
 };
 
 fn written(encoding: &Encoding, layouts: &[Layout]) -> Vec<u8> {
@@ -28,7 +28,7 @@ fn stream<'a>(file: &'a [u8], text: &str) -> &'a [u8] {
 
 #[test]
 fn a_page_for_each_frame() {
-    let file = written(&encoding(Format::Pdf), &[Layout::Rgb, Layout::Gray]);
+    let file = written(&Encoding::plain(Format::Pdf), &[Layout::Rgb, Layout::Gray]);
     assert!(file.starts_with(b"%PDF-1.") && file.ends_with(b"%%EOF"));
     assert!(has(&file, "/Count 2") && has(&file, "/MediaBox [0 0 21 13]"));
     // The table of objects is where the end of the file says, and each entry points to its object.
@@ -52,11 +52,11 @@ fn a_page_for_each_frame() {
 
 #[test]
 fn density_and_the_largest_page() {
-    let dense = written(&Encoding { density: Some(144), ..encoding(Format::Pdf) }, &[Layout::Rgb]);
+    let dense = written(&Encoding { density: Some(144), ..Encoding::plain(Format::Pdf) }, &[Layout::Rgb]);
     assert!(has(&dense, "/MediaBox [0 0 10.5 6.5]"));
-    let coarse = written(&Encoding { density: Some(0), ..encoding(Format::Pdf) }, &[Layout::Rgb]);
+    let coarse = written(&Encoding { density: Some(0), ..Encoding::plain(Format::Pdf) }, &[Layout::Rgb]);
     assert!(has(&coarse, "/MediaBox [0 0 1512 936]"));
-    let mut output = writer(&encoding(Format::Pdf), &Metadata::default()).expect("a writer");
+    let mut output = writer(&Encoding::plain(Format::Pdf), &Metadata::default()).expect("a writer");
     let wide = Frame { bitmap: Bitmap::filled(28_800, 10, [1, 2, 3, 255]), delay: std::time::Duration::ZERO };
     output.write(wide).expect("a frame");
     assert!(has(&output.finish().expect("a file"), "/MediaBox [0 0 14400 5]"));
@@ -64,7 +64,7 @@ fn density_and_the_largest_page() {
 
 #[test]
 fn transparent_pictures_have_a_mask() {
-    let file = written(&encoding(Format::Pdf), &[Layout::Rgba]);
+    let file = written(&Encoding::plain(Format::Pdf), &[Layout::Rgba]);
     assert!(has(&file, "/SMask") && has(&file, "/FlateDecode") && !has(&file, "/DCTDecode"));
     // The same stream in a PNG gives back the opacities.
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();

@@ -6,18 +6,7 @@ use crate::encode::Encoding;
 use crate::png_chunks::chunks;
 use crate::{Bitmap, Format, Frame, Layout, Limits, Metadata};
 
-const PLAIN: Encoding = Encoding {
-    format: Format::Png,
-    quality: None,
-    progressive: false,
-    smallest: false,
-    fast: false,
-    cmyk: false,
-    density: None,
-    ground: [255; 3],
-    animated: false,
-    loops: 0,
-};
+const PLAIN: Encoding = Encoding::plain(Format::Png);
 
 fn written(encoding: &Encoding, metadata: &Metadata, frames: &[Frame]) -> Vec<u8> {
     let mut writer = writer(encoding, metadata).expect("a writer");

@@ -2,11 +2,11 @@ use super::*;
 use crate::{
     Layout, Limits,
     decode::{Wish, open},
-    encode::pattern::{encoding, frame, picture},
+    encode::pattern::{frame, picture},
 };
 
 fn written(layout: Layout) -> Vec<u8> {
-    let mut output = writer(&encoding(Format::Svg), &Metadata::default()).expect("a writer");
+    let mut output = writer(&Encoding::plain(Format::Svg), &Metadata::default()).expect("a writer");
     output.write(frame(layout)).expect("a frame");
     assert!(matches!(output.write(frame(layout)), Err(ImageError::Unsupported(_))));
     output.finish().expect("a file")

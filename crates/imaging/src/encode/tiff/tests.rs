@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     Format, Limits,
     decode::{Wish, open},
-    encode::pattern::{encoding, frame, picture},
+    encode::pattern::{frame, picture},
 };
 
 fn written(encoding: &Encoding, metadata: &Metadata, layouts: &[Layout]) -> Vec<u8> {
@@ -22,7 +22,7 @@ fn page(bytes: &[u8], page: u32) -> (Bitmap, Metadata) {
 fn pages_of_all_layouts() {
     let layouts = [Layout::Gray, Layout::Rgb, Layout::Rgba];
     for smallest in [false, true] {
-        let bytes = written(&Encoding { smallest, ..encoding(Format::Tiff) }, &Metadata::default(), &layouts);
+        let bytes = written(&Encoding { smallest, ..Encoding::plain(Format::Tiff) }, &Metadata::default(), &layouts);
         for (layout, number) in layouts.into_iter().zip(1..) {
             assert_eq!(page(&bytes, number).0, picture(layout));
         }
@@ -38,13 +38,13 @@ fn metadata_density_and_inks() {
         exif: None,
         orientation: Orientation::Turned90,
     };
-    let dense = Encoding { density: Some(300), ..encoding(Format::Tiff) };
+    let dense = Encoding { density: Some(300), ..Encoding::plain(Format::Tiff) };
     let bytes = written(&dense, &metadata, &[Layout::Rgb]);
     assert_eq!(page(&bytes, 1).1, metadata);
     let mut decoder = ::tiff::decoder::Decoder::new(Cursor::new(&bytes)).expect("a TIFF");
     let resolution = decoder.get_tag(Tag::XResolution).expect("a resolution");
     assert_eq!(format!("{resolution:?}"), "Rational(300, 1)");
-    let cmyk = Encoding { cmyk: true, ground: [0, 255, 0], ..encoding(Format::Tiff) };
+    let cmyk = Encoding { cmyk: true, ground: [0, 255, 0], ..Encoding::plain(Format::Tiff) };
     let inks = written(&cmyk, &Metadata::default(), &[Layout::Rgba]);
     let mut decoder = ::tiff::decoder::Decoder::new(Cursor::new(&inks)).expect("a TIFF");
     assert_eq!(decoder.colortype().expect("a colour"), ::tiff::ColorType::CMYK(8));

@@ -1,6 +1,7 @@
 //! Pictures by URL (spec 11): what comes out is decoded again, so sizes and pixels are those that a browser would show.
 
 mod archives;
+mod bombs;
 mod cache;
 mod convert;
 mod elsewhere;
@@ -41,18 +42,7 @@ fn quarters(width: u32, height: u32) -> Bitmap {
 }
 
 fn encoding(format: Format) -> Encoding {
-    Encoding {
-        format,
-        quality: Some(95),
-        progressive: false,
-        smallest: false,
-        fast: true,
-        cmyk: false,
-        density: None,
-        ground: WHITE,
-        animated: false,
-        loops: 0,
-    }
+    Encoding { quality: Some(95), fast: true, ..Encoding::plain(format) }
 }
 
 /// A file of one or several frames.
