@@ -89,7 +89,9 @@ pub fn overlays(chain: &Chain) -> Vec<String> {
 /// Pixels that decoding leaves for scaling; see [`Wish::spare`].
 fn spare(profile: Profile) -> f64 {
     match profile {
-        Profile::Standard => 2.0,
+        // Just below 2: photos of 4,000 pixels become 512 from a quarter of their size, which takes a third less time than from the half and
+        // looks the same.
+        Profile::Standard => 1.9,
         Profile::Quality => 4.0,
         Profile::Fast => 1.0,
     }

@@ -1,5 +1,6 @@
 //! JPEG (ITU-T T.81): what the decoder, the encoder and the work on bytes alone share.
 
+pub(crate) mod entropy;
 mod head;
 pub(crate) mod library;
 mod quality;
@@ -9,7 +10,7 @@ mod strip;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use head::{Head, fits_samples};
+pub(crate) use head::{Component, Head, fits_samples};
 pub use repack::repack;
 pub(crate) use segments::{Segment, segments, without};
 pub use strip::strip;
@@ -32,6 +33,7 @@ pub(crate) mod marker {
     pub(crate) const SOS: u8 = 0xda;
     pub(crate) const DHT: u8 = 0xc4;
     pub(crate) const DQT: u8 = 0xdb;
+    pub(crate) const DRI: u8 = 0xdd;
     pub(crate) const JPG: u8 = 0xc8;
     pub(crate) const DAC: u8 = 0xcc;
     pub(crate) const APP0: u8 = 0xe0;

@@ -10,7 +10,10 @@ mod tests;
 use geometry::Geometry;
 
 use super::{Header, Opened, Wish, still};
-use crate::{Bitmap, Format, ImageError, Layout, Limits, Metadata, colour, exif, jpeg::Head};
+use crate::{
+    Bitmap, Format, ImageError, Layout, Limits, Metadata, colour, exif,
+    jpeg::{Head, entropy::Scan},
+};
 
 /// What the header says, without anything decoded.
 pub(crate) fn header(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
@@ -39,7 +42,7 @@ fn summary(head: &Head<'_>, limits: &Limits) -> Result<Header, ImageError> {
 
 fn bitmap(bytes: &[u8], head: &Head<'_>, geometry: &Geometry) -> Result<Bitmap, ImageError> {
     let pieces = scans::needed(bytes, head, geometry.scale)?;
-    let pixels = pixels::decode(pieces, head, geometry)?;
+    let pixels = pixels::decode(pieces, Scan::of(bytes, head), head, geometry)?;
     let (layout, pixels) = match head.components.len() {
         1 => (Layout::Gray, pixels),
         3 => (Layout::Rgb, pixels),

@@ -7,19 +7,28 @@ use super::geometry::Geometry;
 use crate::{
     ImageError,
     jpeg::{
-        Head,
-        library::{Decompressor, guarded},
+        Component, Head,
+        entropy::Scan,
+        library::{Decompressor, entropy, guarded},
     },
 };
 
 /// Rows that the library is offered at once; it gives at most eight.
 const ROWS: usize = 8;
 
-/// The pixels of a part: gray, RGB or CMYK as it is stored.
-pub(super) fn decode(pieces: Vec<&[u8]>, head: &Head<'_>, geometry: &Geometry) -> Result<Vec<u8>, ImageError> {
+/// The pixels of a part: gray, RGB or CMYK as it is stored. `scan` is decoded here, or all scans by the library.
+pub(super) fn decode(
+    pieces: Vec<&[u8]>,
+    mut scan: Option<Scan<'_>>,
+    head: &Head<'_>,
+    geometry: &Geometry,
+) -> Result<Vec<u8>, ImageError> {
     guarded(|| {
         let mut decompressor = Decompressor::new(pieces);
         start(&mut decompressor, head, geometry)?;
+        if let Some(scan) = &mut scan {
+            entropy::replace(&mut decompressor, scan);
+        }
         cut(&mut decompressor, geometry)?;
         let stride = geometry.width as usize * head.components.len();
         rows(decompressor.object(), stride, geometry.height as usize)
@@ -28,8 +37,16 @@ pub(super) fn decode(pieces: Vec<&[u8]>, head: &Head<'_>, geometry: &Geometry) -
 
 fn start(decompressor: &mut Decompressor<'_>, head: &Head<'_>, geometry: &Geometry) -> Result<(), ImageError> {
     let object = decompressor.object();
-    let as_read = object.image_width == head.width && object.image_height == head.height;
-    if !as_read || object.num_components as usize != head.components.len() {
+    // SAFETY: `comp_info` has `num_components` entries once the header is read.
+    let components = unsafe { std::slice::from_raw_parts(object.comp_info, object.num_components as usize) };
+    let same = |(one, other): (&sys::jpeg_component_info, &Component)| {
+        (one.h_samp_factor, one.v_samp_factor) == (other.horizontal.into(), other.vertical.into())
+    };
+    // What lies in memory for a unit follows from the library's reading, what is decoded of it from ours.
+    let as_read = (object.image_width, object.image_height) == (head.width, head.height)
+        && components.len() == head.components.len()
+        && components.iter().zip(&head.components).all(same);
+    if !as_read {
         return Err(ImageError::Broken("the header says two things".to_owned()));
     }
     object.scale_num = 1;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     Orientation, Region,
@@ -213,8 +215,8 @@ fn scans_that_cannot_be_seen_are_left_out() {
             let pieces = scans::needed(&file, &head, scale).expect("sound");
             let length: usize = pieces.iter().map(|piece| piece.len()).sum();
             assert!(length < file.len() * 3 / 4, "{length} of {}", file.len());
-            let some = pixels::decode(pieces, &head, &geometry).expect("sound");
-            let all = pixels::decode(vec![&file], &head, &geometry).expect("sound");
+            let some = pixels::decode(pieces, None, &head, &geometry).expect("sound");
+            let all = pixels::decode(vec![&file], None, &head, &geometry).expect("sound");
             let off = difference(&some, &all);
             assert!(off <= tolerance, "{chroma:?} 1/{scale}: {off}");
         }
@@ -299,4 +301,73 @@ fn components_without_a_scan_are_missing() {
     let gray_tables = gray.windows(2).position(|window| window == b"\xff\xc4").expect("a table");
     let only_one = [&file[..first_scan(&file).start], &gray[gray_tables..first_scan(&gray).end], b"\xff\xd9"].concat();
     assert_eq!(pixels(&only_one), Err(ImageError::Broken("scans are missing".to_owned())));
+}
+
+/// A picture that compresses badly, so that long codes occur.
+fn noise(width: u32, height: u32, layout: Layout) -> Bitmap {
+    let samples =
+        (0..width * height * layout.channels() as u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[1]);
+    Bitmap { width, height, layout, pixels: samples.collect() }
+}
+
+/// What comes of a file by our entropy decoding and by the library's.
+fn by_both(file: &[u8], geometry: &Geometry, head: &Head<'_>) -> [Result<Vec<u8>, ImageError>; 2] {
+    let scan = Scan::of(file, head);
+    assert!(scan.is_some(), "all of the picture is in one scan");
+    [scan, None].map(|scan| pixels::decode(vec![file], scan, head, geometry))
+}
+
+#[test]
+fn our_entropy_decoding_gives_what_the_library_gives() {
+    let mut files = vec![include_bytes!("../../../tests/fixtures/restarts.jpg").to_vec()];
+    let cmyk = Encoding { cmyk: true, ..PLAIN };
+    for quality in [1, 60, 100] {
+        for original in [picture(131, 77, Layout::Rgb), noise(131, 77, Layout::Rgb), noise(40, 9, Layout::Gray)] {
+            for chroma in SAMPLINGS {
+                let parameters = Parameters { quality, chroma, effort: Effort::Plain, density: None };
+                let (sides, channels) = ((original.width, original.height), original.layout.channels());
+                let file = compress::file(&original.pixels, sides, channels, &parameters, &Metadata::default());
+                files.push(file.expect("sound"));
+            }
+            if original.layout == Layout::Rgb {
+                files.push(encoded(&original, &Encoding { quality: Some(quality), ..cmyk }, &Metadata::default()));
+            }
+        }
+    }
+    for file in files {
+        let head = Head::read(&file).expect("sound");
+        let part = Region { x: 9.0, y: 17.0, width: 20.0, height: 11.0 };
+        for (scale, region) in [(1, None), (2, None), (4, None), (8, None), (1, Some(part)), (2, Some(part))] {
+            let scaled_to = Some((head.width / scale, head.height / scale));
+            let geometry = Geometry::for_wish(&head, &Wish { region, scaled_to, spare: 1.0, ..Wish::default() });
+            let [ours, library] = by_both(&file, &geometry, &head);
+            assert!(ours.is_ok() && ours == library, "1/{scale} {region:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn damaged_data_gives_what_the_library_gives_or_an_error(
+        restarts in any::<bool>(), quality in 20..100_u8,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut file = if restarts {
+            include_bytes!("../../../tests/fixtures/restarts.jpg").to_vec()
+        } else {
+            encoded(&noise(60, 40, Layout::Rgb), &Encoding { quality: Some(quality), ..PLAIN }, &Metadata::default())
+        };
+        let data = file.windows(2).position(|window| window == b"\xff\xda").expect("a scan") + 14;
+        for (index, value) in changes {
+            let place = data + index.index(file.len() - data);
+            file[place] = value;
+        }
+        let head = Head::read(&file).expect("a sound header");
+        let geometry = Geometry::for_wish(&head, &Wish::default());
+        let [ours, library] = by_both(&file, &geometry, &head);
+        // The library takes some codes that do not exist for ends of blocks.
+        prop_assert!(ours == library || ours == Err(ImageError::Broken("damaged data".to_owned())));
+    }
 }

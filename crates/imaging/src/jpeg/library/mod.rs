@@ -1,5 +1,6 @@
 //! The C library libjpeg (in mozjpeg's edition): its objects with owners, its errors as [`crate::ImageError`].
 
+pub(crate) mod entropy;
 mod errors;
 mod input;
 mod output;
