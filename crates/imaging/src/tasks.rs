@@ -41,6 +41,7 @@ const TASKS: &[&str] = &[
     "shadow",
     "sharpen",
     "smart_crop",
+    "text",
     "torn_edges",
     "upscale",
     "vignette",

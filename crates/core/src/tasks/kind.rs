@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Word(&'static [&'static str]),
     /// Anything.
     Text,
+    /// Anything of at most so many characters.
+    ShortText { max: usize },
     /// Spec 10 §4.
     Colour,
     /// A place in a picture.
@@ -82,6 +84,7 @@ impl Kind {
             Self::Boolean | Self::Flag => boolean(text).map(Value::Boolean),
             Self::Word(words) => word(text, words).map(Value::Word),
             Self::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Self::ShortText { max } => Self::Text.read_text(text).filter(|_| text.chars().nth(max).is_none()),
             Self::Colour => Colour::parse(text).map(Value::Colour),
             Self::Clock => clock(text).map(Value::Text),
             // Read before lists were unwrapped.

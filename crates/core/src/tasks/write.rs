@@ -12,7 +12,7 @@ const QUOTED: &AsciiSet =
 
 impl Task {
     /// `name=key:value,…` or `name`; as `b64/…` if a text has a quotation mark, which the plain form cannot carry.
-    pub(super) fn canonical(&self) -> String {
+    pub fn canonical(&self) -> String {
         let params: Vec<(&str, Value)> = self.parameters().collect();
         if params.iter().any(|(_, value)| has_quote(value)) {
             return self.encoded(params);

@@ -4,6 +4,7 @@ mod alpha;
 pub(crate) mod animate;
 pub(crate) mod ascii;
 mod blur;
+mod caption;
 mod collage;
 mod enhance;
 pub(crate) mod faces;
@@ -50,11 +51,20 @@ fn each(mut work: impl FnMut(Bitmap) -> Bitmap + 'static) -> Box<dyn Step> {
     Box::new(move |bitmap| Ok(work(bitmap)))
 }
 
-/// The step of a task that needs nothing but a picture: all filters, borders and effects, `flip`, `flop`, `enhance`, `upscale`, and
-/// `rotate` by an angle.
+/// The step of a task that needs nothing but a picture: all filters, borders and effects, `flip`, `flop`, `text`, `enhance`, `upscale`,
+/// and `rotate` by an angle.
 fn plain(task: &Task, bounds: Bounds) -> Option<Box<dyn Step>> {
-    let families =
-        [geometry::step, blur::step, tone::step, mosaic::step, partial::step, mask::step, torn::step, enhance::step];
+    let families = [
+        geometry::step,
+        blur::step,
+        tone::step,
+        mosaic::step,
+        partial::step,
+        mask::step,
+        torn::step,
+        caption::step,
+        enhance::step,
+    ];
     let step = families.into_iter().find_map(|family| family(task));
     step.or_else(|| rotate::step(task, bounds))
         .or_else(|| frame::step(task, bounds))

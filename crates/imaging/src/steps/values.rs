@@ -1,6 +1,6 @@
 //! Values of a task as plain numbers. The table of tasks has checked kinds and ranges, and gives the defaults.
 
-use stowage_core::tasks::{Colour, Task, Value};
+use stowage_core::tasks::{Colour, End, Place, Task, Value};
 
 /// A number; 0 if the task has no such value.
 pub(super) fn number(task: &Task, name: &str) -> f64 {
@@ -39,6 +39,23 @@ pub(super) fn colour(task: &Task, name: &str) -> Option<[u8; 4]> {
     match task.value(name)? {
         Value::Colour(Colour { rgb: [red, green, blue], opacity }) => Some([red, green, blue, opacity]),
         _ => None,
+    }
+}
+
+/// Which edges, vertical first; the middle if the value is of another kind.
+pub(super) fn ends(task: &Task, name: &str) -> (End, End) {
+    match task.value(name) {
+        Some(Value::Place(Place::At { vertical, horizontal })) => (vertical, horizontal),
+        _ => (End::Middle, End::Middle),
+    }
+}
+
+/// Where something begins that leaves so many pixels of an axis free.
+pub(super) fn begin(free: u32, end: End) -> u32 {
+    match end {
+        End::Start => 0,
+        End::Middle => free / 2,
+        End::Far => free,
     }
 }
 

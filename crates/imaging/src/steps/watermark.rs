@@ -1,6 +1,6 @@
 //! `watermark`: one picture on top of another (spec 11 §5.1).
 
-use stowage_core::tasks::{End, Place, Task, Value};
+use stowage_core::tasks::{End, Task};
 
 use super::{
     Bounds, Overlays, Step,
@@ -26,10 +26,7 @@ pub(super) fn step(task: &Task, bounds: Bounds, overlays: &mut Overlays<'_>) -> 
     bounds.check(width, height)?;
     let whole = Region::whole(picture.width, picture.height);
     let picture = scale(&picture, whole, width, height, false)?;
-    let (vertical, horizontal) = match task.value("position") {
-        Some(Value::Place(Place::At { vertical, horizontal })) => (vertical, horizontal),
-        _ => (End::Middle, End::Middle),
-    };
+    let (vertical, horizontal) = values::ends(task, "position");
     Ok(Box::new(Watermark { picture, vertical, horizontal }))
 }
 
@@ -48,12 +45,11 @@ impl Step for Watermark {
 
 /// Where a picture begins on a base, what part of it is seen (from where), and how much of it.
 fn overlap(base: u32, picture: u32, end: End) -> (u32, u32, u32) {
-    let place = |free: u32| match end {
-        End::Start => 0,
-        End::Middle => free / 2,
-        End::Far => free,
-    };
-    if picture <= base { (place(base - picture), 0, picture) } else { (0, place(picture - base), base) }
+    if picture <= base {
+        (values::begin(base - picture, end), 0, picture)
+    } else {
+        (0, values::begin(picture - base, end), base)
+    }
 }
 
 #[cfg(test)]

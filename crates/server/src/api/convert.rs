@@ -15,7 +15,7 @@ use super::{
     Answer,
     content::Content,
     deliver,
-    plan::{Keep, unsupported},
+    plan::Keep,
     read::{self, CacheLife, find},
     remove::form_fields,
     store::{app_of, destination},
@@ -29,9 +29,6 @@ use crate::{
     ingest::remote,
     transform::{self, Wanted, Work},
 };
-
-/// Parameters of the caption, which is long out of use and not drawn here.
-const CAPTION: &[&str] = &["text", "text_font", "text_size", "text_color", "text_align", "text_padding"];
 
 /// Store options and what they are called here.
 const STORE_OPTIONS: &[(&str, &str)] = &[
@@ -53,6 +50,12 @@ const STORE_OPTIONS: &[(&str, &str)] = &[
         ("crop" = Option<String>, Query, description = "`x,y,w,h`"),
         ("crop_first" = Option<bool>, Query, description = "`true`: crop before resizing"),
         ("watermark" = Option<String>, Query, description = "URL or handle of a picture; with `watermark_size` (percent) and `watermark_position` (`top,left`)"),
+        ("text" = Option<String>, Query, description = "Caption of up to 500 characters; lines end at `%0A` and where the picture does"),
+        ("text_size" = Option<u32>, Query, description = "Height of its lines in pixels, 1 to 1000 (20)"),
+        ("text_color" = Option<String>, Query, description = "Name, `RGB`, `RRGGBB` or `RRGGBBAA` (black)"),
+        ("text_align" = Option<String>, Query, description = "`top`, `middle`, `bottom`, `left`, `center`, `right`, or a pair such as `top,left` (`bottom`)"),
+        ("text_padding" = Option<u32>, Query, description = "Pixels to the edges, 0 to 1000 (10)"),
+        ("text_font" = Option<String>, Query, description = "Any name; there is one font"),
         ("filter" = Option<String>, Query, description = "`blur` with `blurAmount`, or `sharpen` with `sharpenAmount`"),
         ("rotate" = Option<String>, Query, description = "Degrees, or `exif`"),
         ("quality" = Option<u32>, Query, description = "1 to 100"),
@@ -75,9 +78,6 @@ pub async fn convert_file(context: &RequestContext, body: RequestBody) -> Answer
     credentials.add_fields(&fields);
     let app = if stores { app_of(context, &fields).await? } else { owner };
     let authority = authorise(context, &app, context.route.needs, &credentials)?;
-    if let Some(name) = CAPTION.iter().find(|name| parameters.get(name).is_some()) {
-        return Err(unsupported(&format!("the parameter `{name}`")));
-    }
     let written = tasks::of(&parameters)?;
     let steps = Chain::read(&written).map_err(invalid)?.steps;
     if !steps.is_empty() {

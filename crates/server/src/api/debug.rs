@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use stowage_core::{
     delivery::{DeliveryPath, Source},
-    tasks::Chain,
+    tasks::{Chain, Task},
 };
 use tracing_subscriber::fmt::{
     format::Writer,
@@ -24,7 +24,7 @@ use crate::{
     transform::tasks,
 };
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Report {
     apikey: Option<String>,
     status: Status,
@@ -33,17 +33,17 @@ struct Report {
     source: Option<Described>,
     task_uri: String,
     debug: bool,
-    /// Steps that work on results of others; this version has none.
+    /// One for each of several steps, those of presets included. They are worked off in one go, so only `task_uri` differs.
     chain: Option<Vec<Report>>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Status {
     message: String,
     http_code: u16,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Described {
     url: String,
     mimetype: Option<String>,
@@ -62,25 +62,37 @@ pub async fn answer(context: &RequestContext, path: &DeliveryPath) -> Answer {
         start_time,
         processing_time: String::new(),
         source: None,
-        task_uri: Chain::read(&path.tasks).map(|chain| format!("/{}", chain.canonical())).unwrap_or_default(),
+        task_uri: Chain::read(&path.tasks).map(|chain| chain.canonical()).unwrap_or_default(),
         debug: true,
         chain: None,
     };
-    if let Err(error) = run(context, path, &mut report).await {
+    let mut steps = Vec::new();
+    if let Err(error) = run(context, path, &mut report, &mut steps).await {
         if matches!(error.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(error);
         }
         report.status = Status { message: error.message.into_owned(), http_code: error.status.as_u16() };
     }
     report.processing_time = format!("{:.2}ms", began.elapsed().as_secs_f64() * 1000.0);
+    if steps.len() > 1 {
+        report.chain = Some(steps.into_iter().map(|task_uri| Report { task_uri, ..report.clone() }).collect());
+    }
     Ok(json(&report))
 }
 
-async fn run(context: &RequestContext, path: &DeliveryPath, report: &mut Report) -> Result<(), ApiError> {
+async fn run(
+    context: &RequestContext,
+    path: &DeliveryPath,
+    report: &mut Report,
+    steps: &mut Vec<String>,
+) -> Result<(), ApiError> {
     let subject = Subject::find(context, path).await?;
     report.apikey = Some(subject.app.key.as_str().to_owned());
     report.source = described(context, path, &subject);
-    let plan = tasks::with_presets(&subject.app, &path.tasks).and_then(|tasks| Plan::of(&tasks));
+    let plan = tasks::with_presets(&subject.app, &path.tasks).and_then(|tasks| {
+        *steps = Chain::read(&tasks)?.steps.iter().map(Task::canonical).collect();
+        Plan::of(&tasks)
+    });
     let plan = plan.map_err(|error| match error.code {
         "invalid_parameter" => ApiError { message: format!("validation error: {}", error.message).into(), ..error },
         _ => error,

@@ -165,7 +165,7 @@ async fn debug_tells_what_a_path_means() {
         json!({ "url": format!("{}/{handle}", server.url()), "mimetype": "text/plain", "size": 5 })
     );
     assert_eq!(report["status"], json!({ "message": "OK", "http_code": 200 }));
-    assert_eq!((&report["apikey"], &report["task_uri"]), (&json!(app.key), &json!("/cache=expiry:60")));
+    assert_eq!((&report["apikey"], &report["task_uri"]), (&json!(app.key), &json!("cache=expiry:60")));
     assert_eq!((&report["debug"], &report["chain"]), (&json!(true), &Value::Null));
     assert!(text_of(&report, "start_time").ends_with('Z') && text_of(&report, "processing_time").ends_with("ms"));
     for (path, code, message) in [

@@ -165,6 +165,18 @@ pub(super) const TASKS: &[Definition] = &[
         ],
     )
     .requiring(&["file"]),
+    // A caption: what the old conversions write into a picture (spec 11 §11); as a task it is ours, not the vendor's.
+    task(
+        "text",
+        &[
+            parameter("text", Kind::ShortText { max: 500 }).also(&["t"]),
+            parameter("size", pixels(1, 1000)).also(&["s"]).or("20"),
+            parameter("color", COLOUR).also(&["c"]).or("black"),
+            parameter("align", Kind::Place { faces: false }).also(&["a"]).or("bottom"),
+            parameter("padding", pixels(0, 1000)).also(&["p"]).or("10"),
+        ],
+    )
+    .requiring(&["text"]),
     task(
         "collage",
         &[

@@ -18,6 +18,10 @@ fn what_does_not_fit_the_table_is_named() {
         ("resize=w:1,align:[left,top]", "align", "resize"),
         ("resize=w:1,align:[top,left,top]", "align", "resize"),
         ("watermark=file:{H2},position:faces", "position", "watermark"),
+        ("text=text:a,size:0", "size", "text"),
+        ("text=text:a,size:1001", "size", "text"),
+        ("text=text:a,align:faces", "align", "text"),
+        ("text=text:a,padding:-1", "padding", "text"),
         ("crop=dim:[1,2,3]", "dim", "crop"),
         ("crop=dim:[1,2,0,4]", "dim", "crop"),
         ("crop=dim:[-1,2,3,4]", "dim", "crop"),
@@ -51,6 +55,8 @@ fn what_does_not_fit_the_table_is_named() {
     assert_eq!(refusal(&many), "invalid parameter `workflows` for `store` task");
     let many = format!("partial_blur=objects:[{}]", ["[1,1,1,1]"; 51].join(","));
     assert_eq!(refusal(&many), "invalid parameter `objects` for `partial_blur` task");
+    let long = format!("text=text:{}", "é".repeat(501));
+    assert_eq!(refusal(&long), "invalid parameter `text` for `text` task");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn every_task_of_the_specification_is_there() {
         image_sentiment text_sentiment doc_detection run_workflow workflow_status preview metadata content cache store \
         security fallback debug";
     // Ours.
-    let listed: BTreeSet<&str> = listed.split_ascii_whitespace().chain(["preset"]).collect();
+    let listed: BTreeSet<&str> = listed.split_ascii_whitespace().chain(["preset", "text"]).collect();
     assert_eq!(definitions().map(|definition| definition.name).collect::<BTreeSet<_>>(), listed);
     for absent in ["audio_convert", "fjpg", "jpegquality", "progressive", "render", "dataurl", "exif", "docinfo"] {
         assert!(find(absent).is_none(), "{absent}");

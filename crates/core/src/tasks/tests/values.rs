@@ -36,6 +36,8 @@ fn values_have_their_types_and_defaults() {
         ("pdfconvert=pages:[2,4-]", "pages", Some(Value::Pages(vec![pages(Some(2), Some(2)), pages(Some(4), None)]))),
         ("upscale=u:false", "upscale", Some(Value::Boolean(false))),
         ("watermark=f:\"https://e.com/a,b\"", "file", Some(Value::Text("https://e.com/a,b".to_owned()))),
+        ("text=t:\"two%0Alines, 1\"", "text", Some(Value::Text("two\nlines, 1".to_owned()))),
+        ("text=t:a", "align", at(End::Far, End::Middle)),
         ("watermark=f:x", "nothing", None),
     ] {
         assert_eq!(value(tasks, parameter), expected, "{tasks} {parameter}");

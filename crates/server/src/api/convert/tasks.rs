@@ -7,7 +7,7 @@ use stowage_core::{
 
 use crate::http::ApiError;
 
-/// The tasks that parameters stand for: resize, crop, watermark, filter, then rotation and encoding, whatever the order in which
+/// The tasks that parameters stand for: resize, crop, watermark and caption, filter, then rotation and encoding, whatever the order in which
 /// they are written; `crop_first` puts the crop in front.
 ///
 /// # Errors
@@ -17,6 +17,7 @@ pub(super) fn of(parameters: &Query) -> Result<Vec<Task>, ApiError> {
         task(parameters, "resize", &[("w", "width"), ("h", "height"), ("width", "width"), ("height", "height")]),
         crop(parameters),
         watermark(parameters),
+        caption(parameters),
         filter(parameters)?,
         task(parameters, "rotate", &[("rotate", "deg"), ("exif", "exif")]),
         task(parameters, "quality", &[("quality", "value")]),
@@ -54,11 +55,17 @@ fn crop(parameters: &Query) -> Option<Task> {
 fn watermark(parameters: &Query) -> Option<Task> {
     let mut params = vec![("file".to_owned(), text(given(parameters, "watermark")?))];
     params.extend(given(parameters, "watermark_size").map(|size| ("size".to_owned(), text(size))));
-    params.extend(given(parameters, "watermark_position").map(|place| {
-        let place = if place.contains(',') { list(place) } else { text(place) };
-        ("position".to_owned(), place)
-    }));
+    params.extend(given(parameters, "watermark_position").map(|words| ("position".to_owned(), place(words))));
     Some(Task { name: "watermark".to_owned(), params })
+}
+
+/// `text_font` means nothing: the one font that is always there stands for all.
+fn caption(parameters: &Query) -> Option<Task> {
+    given(parameters, "text")?;
+    let names = [("text", "text"), ("text_size", "size"), ("text_color", "color"), ("text_padding", "padding")];
+    let mut caption = task(parameters, "text", &names)?;
+    caption.params.extend(given(parameters, "text_align").map(|words| ("align".to_owned(), place(words))));
+    Some(caption)
 }
 
 fn filter(parameters: &Query) -> Result<Option<Task>, ApiError> {
@@ -86,6 +93,11 @@ fn given<'a>(parameters: &'a Query, name: &str) -> Option<&'a str> {
 
 fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
+}
+
+/// `top,left`, or one word.
+fn place(words: &str) -> Value {
+    if words.contains(',') { list(words) } else { text(words) }
 }
 
 fn list(values: &str) -> Value {

@@ -1,6 +1,9 @@
 //! `/api/file/{handle}/convert` (spec 11 §11, 02 §7).
 
-use crate::support::{App, Stowage, allowing, client, get, png, post, send, server, signed, store, text_of};
+use super::Shown;
+use crate::support::{
+    App, HttpAnswer, Stowage, allowing, client, get, png, post, send, server, signed, store, text_of,
+};
 
 /// A BMP whose left half is red and whose right half is blue.
 fn picture(width: u32, height: u32) -> Vec<u8> {
@@ -94,6 +97,63 @@ async fn a_post_stores_what_it_converts() {
     post(&server, &format!("/api/file/{handle}/convert?w=20&key=AAAAAAAAAAAAAAAAAAAAAz"), "").await.expect(401);
 }
 
+/// The first and last column and row of a picture that have a colour.
+fn coloured(shown: &Shown, is_it: impl Fn([u8; 3]) -> bool) -> Option<[usize; 4]> {
+    let bitmap = shown.frames[0].bitmap.clone().into_rgba();
+    let width = bitmap.width as usize;
+    let found = bitmap.pixels.as_chunks::<4>().0.iter().enumerate();
+    let places = found.filter(|(_, [red, green, blue, _])| is_it([*red, *green, *blue]));
+    places.map(|(place, _)| (place % width, place / width)).fold(None, |bounds, (x, y)| {
+        let [left, right, top, bottom] = bounds.unwrap_or([x, x, y, y]);
+        Some([left.min(x), right.max(x), top.min(y), bottom.max(y)])
+    })
+}
+
+#[tokio::test]
+async fn captions_are_drawn() {
+    let server = server();
+    let app = server.app("shop", &[]);
+    let handle = stored(&server, &app, "filename=a.bmp", picture(400, 200)).await;
+    let place = |file: &HttpAnswer| {
+        let green = |[red, green, blue]: [u8; 3]| green > 200 && red < 100 && blue < 100;
+        coloured(&Shown::of(&file.body), green)
+    };
+    let convert = async |query: &str| {
+        let path = format!("/api/file/{handle}/convert?format=png&text_color=lime&{query}");
+        place(&get(&server, &path).await.expect(200))
+    };
+    // By default a line of 20 pixels in the middle of the lower edge, 10 pixels away from it.
+    let [left, right, top, bottom] = convert("text=caption").await.expect("a caption");
+    assert!((150..200).contains(&left) && (200..250).contains(&right), "{left} to {right}");
+    assert!((170..180).contains(&top) && (180..190).contains(&bottom), "{top} to {bottom}");
+    // Everything that a client of that time may send.
+    let all = "text=cool&text_font=impact&text_size=40&text_align=[top,right]&text_padding=30";
+    let [left, right, top, bottom] = convert(all).await.expect("a caption");
+    assert!(
+        left > 250 && (360..=370).contains(&right) && (30..50).contains(&top) && bottom < 70,
+        "{left} {right} {top} {bottom}"
+    );
+    // It is as large in the result as it says, and cut with nothing.
+    let [left, right, ..] = convert("text=caption&w=200&crop=0,0,100,100").await.expect("a caption");
+    assert!(left < 50 && right < 100, "{left} to {right}");
+    let [_, _, top, bottom] = convert("text=one%0Atwo+words+%F0%9F%90%88%20%E6%97%A5%22").await.expect("a caption");
+    assert!((135..160).contains(&top) && bottom < 190, "{top} to {bottom}");
+    let long = format!("text={}", "words+and+".repeat(50));
+    let [left, right, top, _] = convert(&long).await.expect("a caption");
+    assert!(left >= 9 && right <= 391 && top < 60, "{left} {right} {top}");
+    // Without a text the rest says nothing.
+    assert_eq!(convert("text=&text_size=40").await, None);
+
+    // In a form it is the same; the new file has it.
+    let form = format!("text=cool&text_color=lime&format=png&key={}", app.key);
+    let new = post(&server, &format!("/api/file/{handle}/convert"), form).await.expect(200).json();
+    let copy = get(&server, &format!("/{}", text_of(&new, "handle"))).await.expect(200);
+    assert_eq!(place(&copy), convert("text=cool").await);
+    // And so is it as a task, which clients of today can write.
+    let task = get(&server, &format!("/text=text:cool,color:lime/output=format:png/{handle}")).await.expect(200);
+    assert_eq!(place(&task), convert("text=cool").await);
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_said_in_plain_text() {
     let server = server();
@@ -105,7 +165,12 @@ async fn what_is_wrong_is_said_in_plain_text() {
         (format!("{handle}/convert?fit=none&w=5"), 400, "invalid_parameter", "Invalid conversion params"),
         (format!("{handle}/convert?crop=1,2"), 400, "invalid_parameter", "Invalid conversion params"),
         (format!("{handle}/convert?filter=oil"), 400, "invalid_parameter", "Invalid conversion params"),
-        (format!("{handle}/convert?text=hello"), 400, "unsupported_conversion", "`text`"),
+        (format!("{handle}/convert?text=a&text_size=0"), 400, "invalid_parameter", "`size` for `text`"),
+        (format!("{handle}/convert?text=a&text_size=20px"), 400, "invalid_parameter", "`size` for `text`"),
+        (format!("{handle}/convert?text=a&text_color=128,100,54"), 400, "invalid_parameter", "`color` for `text`"),
+        (format!("{handle}/convert?text=a&text_align=left,top"), 400, "invalid_parameter", "`align` for `text`"),
+        (format!("{handle}/convert?text=a&text_padding=1001"), 400, "invalid_parameter", "`padding` for `text`"),
+        (format!("{handle}/convert?text={}", "a".repeat(501)), 400, "invalid_parameter", "`text` for `text`"),
         (format!("{text}/convert?w=5"), 400, "unsupported_input", "Unsupported"),
         ("AAAAAAAAAAAAAAAAAAAA/convert?w=5".to_owned(), 404, "file_not_found", "File not found"),
         (format!("{handle}/convert?w=5&watermark=AAAAAAAAAAAAAAAAAAAA"), 404, "file_not_found", "File not found"),

@@ -282,7 +282,19 @@ async fn text_and_json() {
     assert!(ascii.header("content-security-policy").contains("sandbox"));
     let debug = get(&server, &format!("/debug/resize=width:7/flip/{handle}")).await.expect(200).json();
     assert_eq!(debug["status"], json!({ "message": "OK", "http_code": 200 }));
-    assert_eq!(debug["task_uri"], "/resize=width:7/flip");
+    assert_eq!(debug["task_uri"], "resize=width:7/flip");
+    // Each step has a report of its own.
+    let step = |task: &str| {
+        let mut step = debug.clone();
+        (step["task_uri"], step["chain"]) = (json!(task), Value::Null);
+        step
+    };
+    assert_eq!(debug["chain"], json!([step("resize=width:7"), step("flip")]));
+    let failed =
+        get(&server, &format!("/debug/crop=dim:[50,0,10,10]/flip/cache=e:60/{handle}")).await.expect(200).json();
+    let status = json!({ "message": "invalid parameter `dim` for `crop` task", "http_code": 400 });
+    assert_eq!((&failed["status"], &failed["chain"][1]["status"]), (&status, &status));
+    assert_eq!(failed["chain"].as_array().map(Vec::len), Some(2));
     let after = get(&server, &format!("/ascii/flip/{handle}")).await;
     super::assert_refused(
         &after,
