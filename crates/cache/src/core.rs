@@ -194,9 +194,12 @@ impl Core {
         write().map_err(|error| self.not_written(&error)).ok()
     }
 
-    /// Gives a draft its place; `None` if that fails, or if it would have to be evicted at once.
+    /// Gives a draft its place; `None` if that fails, if it would have to be evicted at once, or if nobody knows yet what room there is.
     fn write(&self, id: Id, written: Written, entry: &Entry, tags: &Arc<[Tag]>) -> Option<(Stored, u64)> {
         let Written { mut draft, length, crc } = written;
+        if !self.index().knows_its_room() {
+            return None;
+        }
         let version = self.disk.new_version();
         let label = Label::new(id, (*entry.meta).clone(), tags, entry.life);
         let seal = format::seal(&label, length, crc).map_err(|error| self.not_written(&error)).ok()?;

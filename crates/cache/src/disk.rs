@@ -4,7 +4,7 @@
 //! version can never hit the new one.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, DirEntry, File, TryLockError},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{
@@ -64,9 +64,9 @@ impl Disk {
         Version { run: self.run, number: self.number.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Whether a file is of this run.
-    pub(crate) fn is_own(&self, version: Version) -> bool {
-        version.run == self.run
+    /// Whether no run has left any entry. Blocking.
+    pub(crate) fn is_empty(&self) -> bool {
+        fs::read_dir(&self.entries).map_or(true, |mut directory| directory.next().is_none())
     }
 
     /// A new file that has no place yet. Blocking.
@@ -101,10 +101,24 @@ impl Disk {
         }
     }
 
-    /// Entries in one of the directories, of whichever run. Names that are no entries are left alone. Blocking.
+    /// Entries of earlier runs in one of the directories. Blocking.
     pub(crate) fn list(&self, leaf: u16) -> Vec<(Id, Version)> {
-        let Ok(directory) = fs::read_dir(self.leaf_path(leaf)) else { return Vec::new() };
-        directory.flatten().filter_map(|entry| parse_name(entry.file_name().to_str()?)).collect()
+        self.earlier(leaf).map(|(_, id, version)| (id, version)).collect()
+    }
+
+    /// Lengths of the files of [`Self::list`], bytes. None of them is opened. Blocking.
+    pub(crate) fn lengths(&self, leaf: u16) -> Vec<u64> {
+        self.earlier(leaf).filter_map(|(entry, ..)| Some(entry.metadata().ok()?.len())).collect()
+    }
+
+    /// Names that are no entries are left alone.
+    fn earlier(&self, leaf: u16) -> impl Iterator<Item = (DirEntry, Id, Version)> {
+        let entries = fs::read_dir(self.leaf_path(leaf)).into_iter().flatten().flatten();
+        let named = entries.filter_map(|entry| {
+            let (id, version) = parse_name(entry.file_name().to_str()?)?;
+            Some((entry, id, version))
+        });
+        named.filter(|(.., version)| version.run != self.run)
     }
 
     /// Opens the file of an entry and reads its label. `InvalidData` if it is broken. Blocking.

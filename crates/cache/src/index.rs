@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     sync::Arc,
     time::SystemTime,
 };
@@ -38,9 +39,19 @@ struct Pending {
     doomed: bool,
 }
 
+/// A directory with entries of earlier runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaf {
+    Unknown,
+    /// What those of its files take that are not in the index yet, bytes.
+    Counted(u64),
+    Loaded,
+}
+
 /// The entries of earlier runs that are not in the index yet.
 struct Loading {
-    done: Vec<bool>,
+    leaves: Vec<Leaf>,
+    all_counted: bool,
     purged_tags: HashSet<Tag>,
     purged_owners: HashSet<Owner>,
 }
@@ -84,7 +95,8 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn new(memory: Tier<Resident>, disk: Tier<Stored>) -> Self {
         let loading = Loading {
-            done: vec![false; usize::from(LEAVES)],
+            leaves: vec![Leaf::Unknown; usize::from(LEAVES)],
+            all_counted: false,
             purged_tags: HashSet::new(),
             purged_owners: HashSet::new(),
         };
@@ -171,8 +183,9 @@ impl Index {
         }
     }
 
-    /// An entry of an earlier run. It is the coldest there is, and gives way to whatever this run has.
-    pub(crate) fn adopt(&mut self, id: Id, stored: Stored, charge: u64) -> Gone {
+    /// An entry of an earlier run. It is the coldest there is, and gives way to whatever this run has. `counted`: what its file was
+    /// counted as, if it was.
+    pub(crate) fn adopt(&mut self, id: Id, stored: Stored, charge: u64, counted: u64) -> Gone {
         let purged = self.loading.as_ref().is_some_and(|loading| {
             loading.purged_owners.contains(&id.owner) || stored.tags.iter().any(|tag| loading.purged_tags.contains(tag))
         });
@@ -183,6 +196,7 @@ impl Index {
         let mut gone = self.remove(id);
         let tags = stored.tags.clone();
         self.tag(id, &tags);
+        self.uncount(id.key, counted);
         let evicted = self.disk.insert_cold(id, stored, charge);
         gone.extend(self.forget_stored(evicted));
         gone
@@ -237,13 +251,46 @@ impl Index {
 
     /// The same for a whole directory.
     pub(crate) fn is_leaf_loaded(&self, leaf: u16) -> bool {
-        self.loading.as_ref().is_none_or(|loading| loading.done[usize::from(leaf)])
+        self.loading.as_ref().is_none_or(|loading| loading.leaves[usize::from(leaf)] == Leaf::Loaded)
     }
 
-    /// All that earlier runs left in a directory is in the index.
-    pub(crate) fn leaf_loaded(&mut self, leaf: u16) {
+    /// What earlier runs left in a directory takes so many bytes, none of it in the index yet.
+    pub(crate) fn leaf_counted(&mut self, leaf: u16, bytes: u64) {
+        self.set_leaf(leaf, Leaf::Counted(bytes));
+        self.disk.reserve(bytes);
+    }
+
+    /// What earlier runs left is counted, so it is known how much room there is for what is new.
+    pub(crate) fn all_counted(&mut self) {
         if let Some(loading) = &mut self.loading {
-            loading.done[usize::from(leaf)] = true;
+            loading.all_counted = true;
+        }
+    }
+
+    /// Whether a new file may be written: the bound holds for all files, also for those that nobody has looked at yet.
+    pub(crate) fn knows_its_room(&self) -> bool {
+        self.loading.as_ref().is_none_or(|loading| loading.all_counted)
+    }
+
+    /// All that earlier runs left in a directory is in the index, or was removed.
+    pub(crate) fn leaf_loaded(&mut self, leaf: u16) {
+        if let Some(Leaf::Counted(rest)) = self.set_leaf(leaf, Leaf::Loaded) {
+            self.disk.release(rest);
+        }
+    }
+
+    fn set_leaf(&mut self, leaf: u16, to: Leaf) -> Option<Leaf> {
+        let loading = self.loading.as_mut()?;
+        Some(mem::replace(&mut loading.leaves[usize::from(leaf)], to))
+    }
+
+    /// The file of a key is in the index from now on.
+    fn uncount(&mut self, key: Key, bytes: u64) {
+        let Some(loading) = &mut self.loading else { return };
+        if let Leaf::Counted(rest) = &mut loading.leaves[usize::from(leaf(key))] {
+            let bytes = bytes.min(*rest);
+            *rest -= bytes;
+            self.disk.release(bytes);
         }
     }
 

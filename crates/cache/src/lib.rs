@@ -53,8 +53,7 @@ impl<E: Send + Sync + 'static> Cache<E> {
     pub fn open_with_clock(directory: &Path, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
         let (disk, lock) = Disk::open(directory)?;
         let core = Arc::new(Core::new(disk, settings, clock));
-        let loaded = Arc::downgrade(&core);
-        spawn_blocking(move || load::load_all(&loaded));
+        load::start(&core);
         Ok(Self { core, flights: Arc::default(), _lock: lock })
     }
 
@@ -74,7 +73,8 @@ impl<E: Send + Sync + 'static> Cache<E> {
     }
 
     /// The entry, made by `make` if it is not there. Callers who want the same at once share one computation; it goes on if they leave.
-    /// An entry past its time that may still be used is answered at once, and made again in the background.
+    /// An entry past its time that may still be used is answered at once, and made again in the background. After that failed, it is
+    /// tried again in 5 s at the soonest, and in twice as long after each further failure, up to a minute.
     ///
     /// `tags` name what the result depends on. Give the newest truth about that to `make`: a purge that comes while it works keeps its
     /// result out of the cache, and callers who come after the purge do not wait for it.
@@ -92,12 +92,17 @@ impl<E: Send + Sync + 'static> Cache<E> {
                 stale => stale.map(|(entry, _)| entry),
             };
             let core = &self.core;
+            if let Some(entry) = &stale
+                && self.flights.is_paused(id, &*core.clock)
+            {
+                return Ok(self.stale(entry.clone()));
+            }
             match (self.flights.board(core, id, tags, look_again), stale) {
                 // Once only: an entry may be there and not be readable.
                 (Boarding::Made, _) => look_again = false,
                 (Boarding::Shared(_), Some(entry)) => return Ok(self.stale(entry)),
                 (Boarding::New(pilot, _), Some(entry)) => {
-                    tokio::spawn(fly(pilot, make));
+                    tokio::spawn(fly(pilot.refreshing(), make));
                     return Ok(self.stale(entry));
                 }
                 (Boarding::Shared(waiter), None) => {

@@ -1,6 +1,6 @@
 //! The place of an entry that is being made.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::task::spawn_blocking;
 
@@ -26,6 +26,10 @@ impl Reservation {
 
     pub(crate) fn id(&self) -> Id {
         self.id
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.core.now()
     }
 
     pub(crate) fn ticket(&self) -> u64 {

@@ -6,8 +6,7 @@ use std::{sync::Arc, time::SystemTime};
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Bytes on disk, directory entries and blocks that are not full included; 0: nothing is kept on disk. On top
-    /// comes what is being written, what is being read after its eviction, and, until the entries of earlier runs are loaded, what
-    /// is new.
+    /// comes what is being written, and what is being read after its eviction.
     pub disk_bytes: u64,
     /// Entries on disk: the index of them is in memory and takes some 400 bytes for each.
     pub disk_entries: u64,

@@ -16,6 +16,8 @@ pub(crate) struct Tier<V> {
     limit: u64,
     share: u64,
     bytes: u64,
+    /// Bytes of the limit that something else takes.
+    reserved: u64,
     length: usize,
     /// Counts uses, so that the ages of entries of different owners can be compared.
     uses: u64,
@@ -51,6 +53,7 @@ impl<V> Tier<V> {
             limit,
             share: (limit as f64 * share.clamp(0.0, 1.0)) as u64,
             bytes: 0,
+            reserved: 0,
             length: 0,
             uses: 0,
             evictions: 0,
@@ -61,6 +64,16 @@ impl<V> Tier<V> {
     /// Bytes charged; never more than the limit.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Leaves so many bytes fewer to entries. Those that are there stay until the next one comes.
+    pub(crate) fn reserve(&mut self, bytes: u64) {
+        self.reserved += bytes;
+    }
+
+    /// Gives back what was reserved.
+    pub(crate) fn release(&mut self, bytes: u64) {
+        self.reserved -= bytes;
     }
 
     /// Number of entries.
@@ -136,7 +149,7 @@ impl<V> Tier<V> {
 
     fn make_room(&mut self) -> Evicted<V> {
         let mut evicted = Vec::new();
-        while self.bytes > self.limit {
+        while self.bytes + self.reserved > self.limit {
             let Some(id) = self.next_to_go() else { break };
             if let Some(value) = self.remove(id) {
                 self.evictions += 1;

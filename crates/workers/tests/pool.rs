@@ -187,8 +187,11 @@ async fn a_worker_that_is_killed_is_replaced() {
 
     let second = answer(&pool, "pid").await.expect("a process");
     kill(&second);
-    until(|| state(&second) == Some('Z')).await;
+    until(|| matches!(state(&second), Some('Z') | None)).await;
     let third = answer(&pool, "pid").await.expect("what dies in its leisure costs no job");
+    kill(&third);
+    until(|| state(&third).is_none()).await;
+    assert_eq!(pool.figures().started, 3, "it is buried although no job comes");
     Arc::get_mut(&mut pool).expect("nobody else has it").stop();
     for process in [process, second, third] {
         assert_eq!(state(&process), None, "nothing is left of {process}, no zombie either");

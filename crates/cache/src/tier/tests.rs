@@ -68,6 +68,18 @@ fn cold_entries_go_first() {
     assert_eq!(order, [2, 3, 1]);
 }
 
+#[test]
+fn what_is_reserved_is_no_room_for_entries() {
+    let mut tier = Tier::new(3, 1.0);
+    tier.reserve(2);
+    assert!(tier.insert(id(1, 1), (), 1).is_empty());
+    assert_eq!(tier.insert(id(1, 2), (), 1), [(id(1, 1), ())]);
+    tier.reserve(2);
+    assert_eq!(tier.insert(id(1, 3), (), 1), [(id(1, 2), ()), (id(1, 3), ())], "not even for the new one");
+    tier.release(3);
+    assert!(tier.insert(id(1, 4), (), 1).is_empty() && tier.insert(id(1, 5), (), 1).is_empty());
+}
+
 /// The same in the simplest way: one list, in the order of use.
 struct Model {
     limit: u64,

@@ -64,6 +64,26 @@ async fn a_smaller_bound_holds_from_the_next_start_on() {
 }
 
 #[tokio::test]
+async fn the_bound_holds_before_earlier_entries_are_loaded() {
+    let bench = Bench::new();
+    let cache = bench.open(sixteen_blocks());
+    for number in 0..16 {
+        cache.put(id(1, number), &[], made(vec![1; 2_000])).await.expect("kept");
+    }
+    drop(cache);
+    let cache = bench.open(sixteen_blocks());
+    for number in 100..200 {
+        let entry = cache.put(id(2, number), &[], made(vec![2; 2_000])).await.expect("a result");
+        assert_eq!(content(&entry), [2; 2_000]);
+        assert!(bench.files().len() <= 16, "at entry {number}");
+    }
+    cache.loaded().await;
+    cache.put(id(2, 200), &[], made("new")).await.expect("kept");
+    assert!(cache.get(id(2, 200)).await.is_some());
+    assert_eq!((bench.files().len(), cache.figures().disk_entries), (16, 16), "all of the room is used again");
+}
+
+#[tokio::test]
 async fn the_number_of_entries_and_of_tags_is_bounded() {
     let bench = Bench::new();
     let cache = bench.open(Settings { disk_entries: 10, ..small() });

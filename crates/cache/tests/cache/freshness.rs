@@ -50,6 +50,61 @@ async fn a_stale_entry_is_answered_and_made_again_once() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_fails_is_not_tried_again_at_once() {
+    let bench = Bench::new();
+    let cache = bench.open(small());
+    let freshness = Freshness::fresh_for(Duration::from_secs(10)).stale_for(Duration::from_secs(10_000));
+    let put = async || cache.put(id(1, 1), &[], Made { freshness, ..made("old") }).await.expect("kept");
+    // Whether the call begins a refresh. It is over when this returns: the runtime has one thread.
+    let refreshes = async |panics: bool| {
+        let (begun, begins) = oneshot::channel();
+        let make = move || async move {
+            begun.send(()).expect("waited for");
+            if panics { panic!("on purpose") } else { Err(Refused(1)) }
+        };
+        let (entry, outcome) = cache.get_or_make(id(1, 1), &[], make).await.expect("an answer");
+        assert_eq!((content(&entry).as_slice(), outcome), (b"old".as_slice(), Outcome::Stale));
+        begins.await.is_ok()
+    };
+    put().await;
+    bench.pass(10);
+    assert!(refreshes(false).await);
+    for (pause, panics) in [(5, true), (10, false), (20, false), (40, true), (60, false), (60, false)] {
+        bench.pass(pause - 1);
+        assert!(!refreshes(panics).await, "within {pause} s");
+        bench.pass(1);
+        assert!(refreshes(panics).await, "after {pause} s");
+    }
+    bench.pass(130);
+    assert!(refreshes(false).await);
+    bench.pass(5);
+    assert!(refreshes(false).await, "long ago is forgotten");
+    bench.pass(10);
+    let (_, outcome) = cache
+        .get_or_make(id(1, 1), &[], move || async move { Ok(Made { freshness, ..made("old") }) })
+        .await
+        .expect("an answer");
+    assert_eq!(outcome, Outcome::Stale);
+    while cache.get(id(1, 1)).await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    bench.pass(10);
+    // The entry is there a moment before the refresh is over.
+    while !refreshes(false).await {
+        tokio::task::yield_now().await;
+    }
+    bench.pass(5);
+    assert!(refreshes(false).await, "a success forgets the failures before it");
+    // Neither another entry nor one that is wanted and not there has to wait.
+    let (entry, outcome) = cache.get_or_make(id(2, 1), &[], || async { Ok(made("new")) }).await.expect("a result");
+    assert_eq!((content(&entry).as_slice(), outcome), (b"new".as_slice(), Outcome::Made));
+    cache.remove(id(1, 1)).await;
+    assert!(cache.get_or_make(id(1, 1), &[], || async { Err(Refused(1)) }).await.is_err());
+    let (entry, outcome) = cache.get_or_make(id(1, 1), &[], || async { Ok(made("new")) }).await.expect("a result");
+    assert_eq!((content(&entry).as_slice(), outcome), (b"new".as_slice(), Outcome::Made));
+}
+
+#[tokio::test]
 async fn a_refresh_that_fails_leaves_the_stale_entry_to_its_end() {
     let bench = Bench::new();
     let cache = bench.open(small());
@@ -61,7 +116,7 @@ async fn a_refresh_that_fails_leaves_the_stale_entry_to_its_end() {
             failed.send(()).expect("waited for");
             Err(Refused(number))
         };
-        // The refresh before may not be over yet; then this call begins none.
+        // After the first failure there is a pause, in which these calls begin none.
         let (entry, outcome) = cache.get_or_make(id(1, 1), &[], make).await.expect("an answer");
         assert_eq!((content(&entry).as_slice(), outcome), (b"old".as_slice(), Outcome::Stale));
         let _ = fails.await;

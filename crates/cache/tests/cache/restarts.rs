@@ -75,7 +75,9 @@ async fn a_purge_before_everything_is_loaded_holds() {
         assert!(cache.get(id(3, number)).await.is_some());
     }
     assert!(cache.get(id(3, 1)).await.is_none());
-    assert_eq!(bench.files().len(), 50);
+    // The new one may have come before anybody knew whether there is room for its file.
+    let files = bench.files().len();
+    assert!((49..=50).contains(&files) && cache.figures().disk_entries == files as u64, "{files}");
 }
 
 #[tokio::test]

@@ -37,9 +37,12 @@ pub(crate) fn open<'a>(
     limits: &Limits,
     bounds: Bounds,
 ) -> Result<Opened<'a>, ImageError> {
+    let frames = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+    if frames > limits.max_frames {
+        return Err(ImageError::TooLarge(format!("{frames} frames")));
+    }
     let (width, height) = sides(task, sources, limits)?;
     bounds.check(width, height)?;
-    let frames = u32::try_from(sources.len()).unwrap_or(u32::MAX);
     if u64::from(width) * u64::from(height) * u64::from(frames) > limits.max_pixels {
         return Err(ImageError::OutputTooLarge);
     }

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use stowage_cache::{Freshness, Made, MadeBody, Meta};
 use stowage_core::tasks::Chain;
 use stowage_imaging::{Limits, Order, Refusal, RefusalKind, Told};
-use stowage_workers::{Figures, JobError, Pool, Settings, Source};
+use stowage_workers::{Done, Figures, JobError, Pool, Settings, Source};
+use tokio::task::spawn_blocking;
 
 use super::Job;
 use crate::{config::ImagesConfig, http::ApiError, state::Server};
@@ -23,6 +24,9 @@ const AT_ONCE: usize = 4;
 
 /// Bytes of a job for each pixel of its sources: a bitmap and the one that is made of it.
 const BYTES_OF_PIXEL: u64 = 8;
+
+/// Longest result that is hashed at once, bytes: a longer one would hold up other requests for more than another thread costs.
+const SMALL_RESULT: u64 = 64 << 10;
 
 /// What a worker is asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,11 +80,20 @@ impl Engine {
         let job = stowage_workers::Job { head, sources, weight: weight.min(self.memory) };
         let done = self.pool.run(job).await.map_err(refused)?;
         let told: Told = serde_json::from_slice(&done.answer).map_err(ApiError::internal)?;
-        let bytes = Bytes::from(done.bytes().map_err(ApiError::internal)?);
-        let etag = hex::encode(&Sha256::digest(&bytes)[..16]);
+        let (bytes, etag) = match done.length {
+            ..=SMALL_RESULT => collected(&done)?,
+            _ => spawn_blocking(move || collected(&done)).await.map_err(ApiError::internal)??,
+        };
         let meta = Meta { media_type: told.media_type, etag: Some(etag), ..Meta::default() };
         Ok(Made { meta, body: MadeBody::Memory(bytes), freshness: Freshness::FOREVER })
     }
+}
+
+/// The bytes of a result and its entity tag.
+fn collected(done: &Done) -> Result<(Bytes, String), ApiError> {
+    let bytes = Bytes::from(done.bytes().map_err(ApiError::internal)?);
+    let etag = hex::encode(&Sha256::digest(&bytes)[..16]);
+    Ok((bytes, etag))
 }
 
 /// How a pool starts its workers.

@@ -21,7 +21,7 @@ use crate::{
     protocol::{MAX_SOURCES, MAX_TEXT},
     sandbox::Sandbox,
 };
-use queue::{Queue, Ticket};
+use queue::{Queue, Ticket, Turn};
 use worker::{Lost, Worker};
 
 /// How a pool works.
@@ -271,11 +271,21 @@ pub fn probe(settings: &Settings) -> io::Result<Sandbox> {
 fn supervise(queue: &Queue, number: usize) {
     const FIRST_PAUSE: Duration = Duration::from_millis(100);
     const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-    let mut worker = None;
+    const LEISURE: Duration = Duration::from_secs(1);
+    let mut worker: Option<Worker> = None;
     let mut pause = FIRST_PAUSE;
-    while let Some(ticket) = queue.next() {
-        // One that died in its leisure was killed from outside, which is not the fault of this job.
-        let live = worker.take().filter(|worker: &Worker| worker.is_alive());
+    loop {
+        let turn = queue.next(worker.is_some().then_some(LEISURE));
+        // One that died in its leisure was killed from outside, which is not the fault of this job. Dropping it buries it.
+        let live = worker.take().filter(Worker::is_alive);
+        let ticket = match turn {
+            Turn::Job(ticket) => ticket,
+            Turn::Leisure => {
+                worker = live;
+                continue;
+            }
+            Turn::Stop => break,
+        };
         match live.map_or_else(|| queue.start(number), Ok) {
             Ok(live) => {
                 pause = FIRST_PAUSE;

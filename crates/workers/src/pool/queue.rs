@@ -18,6 +18,16 @@ use crate::{
 
 type Outcome = Result<Done, JobError>;
 
+/// What a supervisor is to do.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Job(Ticket),
+    /// Nothing came for a while: it is time to look after the worker.
+    Leisure,
+    /// The pool stops.
+    Stop,
+}
+
 /// A job in the hands of a supervisor; [`Queue::finish`] takes it back.
 #[derive(Debug)]
 pub(super) struct Ticket {
@@ -92,14 +102,16 @@ impl Queue {
         JobError::Busy { retry_after: Duration::from_secs((ahead * state.average).ceil().clamp(1.0, 60.0) as u64) }
     }
 
-    /// Waits for the first job of the line to fit into the budget, and takes it; `None`: the pool stops.
+    /// Waits for the first job of the line to fit into the budget, and takes it. `patience`: how long it waits before the supervisor
+    /// looks after its worker; `None`: there is none.
     ///
     /// Strictly in order: a heavy job is not overtaken by light ones, or it might wait for ever.
-    pub(super) fn next(&self) -> Option<Ticket> {
+    pub(super) fn next(&self, patience: Option<Duration>) -> Turn {
+        let deadline = patience.map(|patience| Instant::now() + patience);
         let mut state = self.state();
         loop {
             if state.closed {
-                return None;
+                return Turn::Stop;
             }
             let left = self.settings.memory.saturating_sub(state.figures.weight);
             if let Some(Waiting { job, outcome, .. }) = state.waiting.pop_front_if(|first| first.job.weight <= left) {
@@ -108,9 +120,13 @@ impl Queue {
                 drop(state);
                 // The one behind it may fit as well.
                 self.changed.notify_one();
-                return Some(Ticket { job, outcome, begun: Instant::now() });
+                return Turn::Job(Ticket { job, outcome, begun: Instant::now() });
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Turn::Leisure,
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
     }
 

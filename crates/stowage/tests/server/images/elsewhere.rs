@@ -41,6 +41,47 @@ async fn files_elsewhere_are_measured_and_delivered() {
     get(&server, &format!("/{picture}")).await.expect(400);
 }
 
+/// `imagesize` tells the size at its place in the chain, of a file elsewhere as of a stored one.
+#[tokio::test]
+async fn imagesize_in_a_chain() {
+    let origin = origin().await;
+    let server = server_with(&[("STOWAGE_FETCH_ALLOW", "127.0.0.2/32")]);
+    let app = server.app("shop", &[]);
+    let handle = text_of(&store(&server, &app, "filename=a.png", png()).await, "handle").to_owned();
+    let subjects = [format!("/{}", origin.url("/a.png")), format!("/{handle}")];
+    for (tasks, width, height) in [
+        ("imagesize", 3, 2),
+        ("rotate=deg:90/imagesize", 2, 3),
+        ("resize=width:30,height:30,fit:scale/flip/imagesize", 30, 30),
+        ("quality=value:50/imagesize", 3, 2),
+        ("imagesize/output=format:jpg", 3, 2),
+        ("auto_image/imagesize", 3, 2),
+        ("cache=expiry:60/imagesize", 3, 2),
+        ("imagesize/cache=false", 3, 2),
+        ("resize=width:1/cache=false/imagesize", 1, 1),
+        ("content=filename:size.json/imagesize", 3, 2),
+        ("resize=width:1/content=filename:size.json/imagesize", 1, 1),
+        ("fallback=handle:AAAAAAAAAAAAAAAAAAAA/resize=width:1/imagesize", 1, 1),
+    ] {
+        for subject in &subjects {
+            let answer = get(&server, &format!("/{}/{tasks}{subject}", app.key)).await.expect(200);
+            assert_eq!(answer.text(), format!("{{\"height\":{height},\"width\":{width}}}"), "{tasks}{subject}");
+            assert_eq!(answer.header("content-type"), "application/json", "{tasks}{subject}");
+        }
+    }
+    for tasks in ["imagesize/flip", "imagesize/metadata", "metadata/imagesize", "zip/imagesize", "minify_css/imagesize"]
+    {
+        for subject in &subjects {
+            let answer = get(&server, &format!("/{}/{tasks}{subject}", app.key)).await;
+            let case = format!("{tasks}{subject}");
+            super::assert_refused(&answer, "unsupported_conversion", "Unsupported conversion: ", &case);
+        }
+    }
+    let size = get(&server, &format!("/{}/resize=width:1/imagesize/store{}", app.key, subjects[0])).await.expect(200);
+    let stored = get(&server, &format!("/{}", text_of(&size.json(), "handle"))).await.expect(200);
+    assert_eq!((stored.text(), stored.header("content-type")), ("{\"height\":1,\"width\":1}", "application/json"));
+}
+
 /// Addresses that are not permitted are not dialled, whatever is asked of them.
 #[tokio::test]
 async fn private_addresses_stay_closed() {

@@ -1,51 +1,18 @@
 //! Hostile pictures and hostile amounts of work (threats E): a short answer, and nothing else happens.
 
-use std::{io::Write, process::Command};
+use std::{process::Command, time::Duration};
 
-use flate2::{Compression, write::ZlibEncoder};
-use stowage_imaging::{Bitmap, Format};
+use stowage_imaging::{Bitmap, Format, Metadata};
 use stowage_testkit::{Origin, Reply};
 use tokio::task::JoinHandle;
 
-use super::{Shown, assert_refused, fetching, figure, origin_of, quarters, still, stored};
+use super::{
+    Shown, assert_refused, bombs, encoding, fetching, figure, file_of, fixture, origin_of, quarters, still, stored,
+};
 use crate::{
     hostile::{encoded, eventually},
     support::{HttpAnswer, Stowage, client, get, send, server, server_with},
 };
-
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let checked = [&kind[..], data].concat();
-    let length = u32::try_from(data.len()).expect("short").to_be_bytes();
-    [&length[..], &checked, &crc32fast::hash(&checked).to_be_bytes()].concat()
-}
-
-/// Small files that claim 65,535 × 65,535 pixels, or as many as their format can.
-fn bombs() -> Vec<(&'static str, Vec<u8>)> {
-    let side = 65_535_u32.to_be_bytes();
-    let head = [&side[..], &side, &[8, 2, 0, 0, 0]].concat();
-    let mut zeros = ZlibEncoder::new(Vec::new(), Compression::best());
-    zeros.write_all(&vec![0; 1 << 20]).expect("memory takes everything");
-    let zeros = zeros.finish().expect("memory takes everything");
-    let png =
-        [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &head), &chunk(b"IDAT", &zeros), &chunk(b"IEND", b"")].concat();
-    let gif =
-        b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x4c\x01\0;".to_vec();
-    // 16,384 × 16,384 is the most that WebP can say.
-    let size = 0x3fff | 0x3fff << 14_u32;
-    let lossless = [&[0x2f][..], &u32::to_le_bytes(size), &[0; 7]].concat();
-    let length = u32::try_from(lossless.len()).expect("short");
-    let webp = [&b"RIFF"[..], &(length + 12).to_le_bytes(), b"WEBPVP8L", &length.to_le_bytes(), &lossless].concat();
-    let mut jpeg = still(Format::Jpeg, &quarters(40, 20));
-    let frame =
-        jpeg.windows(2).position(|marker| marker[0] == 0xff && matches!(marker[1], 0xc0..=0xc2)).expect("a frame");
-    jpeg[frame + 5..frame + 9].fill(0xff);
-    let mut bmp = still(Format::Bmp, &quarters(40, 20));
-    bmp[18..22].copy_from_slice(&65_535_u32.to_le_bytes());
-    bmp[22..26].copy_from_slice(&65_535_u32.to_le_bytes());
-    let svg =
-        br#"<svg xmlns="http://www.w3.org/2000/svg" width="65535" height="65535"><rect width="9" height="9"/></svg>"#;
-    vec![("png", png), ("gif", gif), ("webp", webp), ("jpeg", jpeg), ("bmp", bmp), ("svg", svg.to_vec())]
-}
 
 /// The workers of a server.
 fn workers(server: &Stowage) -> Vec<u32> {
@@ -66,12 +33,22 @@ fn peak(pid: u32) -> u64 {
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).expect("it tells its peak")
 }
 
+/// No worker died, ran out of time or had to be replaced.
+async fn assert_unharmed(server: &Stowage, started: u64) {
+    for (name, expected) in [("jobs_crashed", 0), ("jobs_timed_out", 0), ("workers_started", started)] {
+        assert_eq!(figure(server, &format!("stowage_image_{name}_total")).await, expected, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn bombs_do_not_go_off() {
-    let server = server();
+    let server = server_with(&[("STOWAGE_IMAGES_WORKERS", "1")]);
     let app = server.app("shop", &[]);
     let spare = stored(&server, &app, "spare.txt", b"spare".to_vec()).await;
-    for (name, bomb) in bombs() {
+    let small = stored(&server, &app, "a.png", still(Format::Png, &quarters(40, 20))).await;
+    get(&server, &format!("/cache=false/flip/{small}")).await.expect(200);
+    let (before, started) = (peak(server.pid()), figure(&server, "stowage_image_workers_started_total").await);
+    for (name, bomb) in bombs::large().into_iter().chain(bombs::many_frames()) {
         assert!(bomb.len() < 4096, "{name}");
         let handle = stored(&server, &app, "a", bomb).await;
         for tasks in ["resize=width:10", "output=format:webp", "crop=dim:[0,0,10,10]", "flip"] {
@@ -81,12 +58,11 @@ async fn bombs_do_not_go_off() {
         let instead = get(&server, &format!("/flip/fallback=handle:{spare}/{handle}")).await.expect(200);
         assert_eq!((instead.text(), instead.header("cache-control")), ("spare", "no-cache"), "{name}");
     }
-    let pids = workers(&server);
-    assert!(!pids.is_empty());
-    for pid in pids.into_iter().chain([server.pid()]) {
-        assert!(peak(pid) < 400 << 10, "{} KiB", peak(pid));
-    }
-    assert_eq!(figure(&server, "stowage_image_jobs_crashed_total").await, 0);
+    let [worker] = workers(&server)[..] else { panic!("one worker") };
+    assert!(peak(worker) < 128 << 10, "{} KiB", peak(worker));
+    let more = peak(server.pid()) - before;
+    assert!(more < 32 << 10, "{more} KiB more in the server");
+    assert_unharmed(&server, started).await;
     assert_eq!(figure(&server, "stowage_cache_disk_entries").await, 0, "nothing is kept of a failure");
 }
 
@@ -107,7 +83,7 @@ async fn broken_files_are_refused() {
         refuse(&format!("a broken {format:?}"), whole).await;
     }
     for name in ["rgb.psd", "rgb.jxl", "two.ico"] {
-        let mut whole = super::fixture(name);
+        let mut whole = fixture(name);
         whole.truncate(whole.len() * 3 / 5);
         refuse(&format!("a broken {name}"), whole).await;
     }
@@ -124,13 +100,54 @@ async fn broken_files_are_refused() {
     assert_eq!(figure(&server, "stowage_image_jobs_crashed_total").await, 0);
 }
 
+/// Files with a few wrong bytes: they may be drawn or be refused, but nothing of the pool breaks.
+#[tokio::test]
+async fn damaged_files_break_nothing() {
+    let server = server_with(&[("STOWAGE_IMAGES_WORKERS", "1")]);
+    let app = server.app("shop", &[]);
+    let small = stored(&server, &app, "a.png", still(Format::Png, &quarters(40, 20))).await;
+    get(&server, &format!("/flip/{small}")).await.expect(200);
+    let started = figure(&server, "stowage_image_workers_started_total").await;
+    let encoded = [Format::Jpeg, Format::Png, Format::Gif, Format::WebP, Format::Avif, Format::Tiff, Format::Bmp];
+    let encoded = encoded.map(|format| (format!("{format:?}"), still(format, &quarters(60, 60))));
+    let others = ["rgb.psd", "rgb.jxl", "animated.jxl", "two.ico", "jpeg.tiff", "fax4.tiff", "rle.bmp", "turned.heic"];
+    let others = others.map(|name| (name.to_owned(), fixture(name)));
+    let mut refused = 0;
+    for (name, whole) in encoded.into_iter().chain(others) {
+        for round in 0..12_usize {
+            let mut file = whole.clone();
+            for change in 0..4 {
+                // Behind the first bytes, by which the format is known; the first half of the rounds goes for the headers.
+                let place = (round * 4 + change).wrapping_mul(0x9e37_79b1) >> 4;
+                let reach = if round < 6 { 120.min(file.len() - 16) } else { file.len() - 16 };
+                file[16 + place % reach] ^= 1 << (place % 8) | 0x40;
+            }
+            let handle = stored(&server, &app, "a", file).await;
+            let answer = get(&server, &format!("/resize=width:10/{handle}")).await;
+            let (case, code) = (format!("round {round} of {name}"), answer.status);
+            if code == 200 {
+                assert!(Shown::of(&answer.body).size().0 <= 10, "{case}");
+                continue;
+            }
+            refused += 1;
+            assert_eq!((code, answer.header("cache-control")), (400, "no-store"), "{case}: {}", answer.text());
+            let known = ["unsupported_input", "unsupported_conversion", "image_too_large", "output_too_large"];
+            assert!(known.contains(&answer.header("x-stowage-error")), "{case}: {}", answer.text());
+        }
+    }
+    assert!(refused > 50, "{refused} files are broken enough");
+    assert_unharmed(&server, started).await;
+    get(&server, &format!("/flop/{small}")).await.expect(200);
+}
+
 #[tokio::test]
 async fn limits_are_kept() {
     let server = server_with(&[
         ("STOWAGE_IMAGES_MAX_OUTPUT_PIXELS", "10000"),
         ("STOWAGE_IMAGES_MAX_PIXELS", "5000"),
         ("STOWAGE_IMAGES_MAX_BYTES", "64KiB"),
-        ("STOWAGE_IMAGES_MAX_SOURCES", "3"),
+        ("STOWAGE_IMAGES_MAX_SOURCES", "4"),
+        ("STOWAGE_IMAGES_MAX_FRAMES", "3"),
     ]);
     let app = server.app("shop", &[]);
     let small = stored(&server, &app, "a.png", still(Format::Png, &quarters(40, 20))).await;
@@ -150,10 +167,27 @@ async fn limits_are_kept() {
     get(&server, &format!("/resize=width:100,height:100,fit:scale/{small}")).await.expect(200);
     let long = format!("/{}{small}", "flip/".repeat(51));
     assert_refused(&get(&server, &long).await, "invalid_path", "a path has at most 50 tasks", "51 tasks");
-    let four = format!("/{}/animate/[{small},{small},{small},{small}]", app.key);
-    assert_refused(&get(&server, &four).await, "invalid_parameter", "invalid parameter `files`", "four sources");
-    let three = format!("/{}/animate/[{small},{small},{small}]", app.key);
-    get(&server, &three).await.expect(200);
+    let animated = async |sources: usize| {
+        get(&server, &format!("/{}/animate/[{}]", app.key, vec![small.as_str(); sources].join(","))).await
+    };
+    assert_refused(&animated(5).await, "invalid_parameter", "invalid parameter `files`", "five sources");
+    assert_refused(&animated(4).await, "image_too_large", "image is too large", "a frame too many");
+    assert_eq!(Shown::of(&animated(3).await.expect(200).body).frames.len(), 3);
+    for format in [Format::Gif, Format::Png, Format::WebP, Format::Avif] {
+        for (side, frames, fits) in [(8, 3, true), (8, 4, false), (49, 2, true), (49, 3, false)] {
+            let frame = |number| (Bitmap::filled(side, side, [number * 50_u8, 0, 0, 255]), Duration::from_millis(100));
+            let frames: Vec<_> = (0..frames).map(frame).collect();
+            let file = file_of(&encoding(format), &Metadata::default(), &frames);
+            let handle = stored(&server, &app, "a", file).await;
+            let answer = get(&server, &format!("/flip/output=format:gif/{handle}")).await;
+            let case = format!("{} frames of {format:?} with {side} pixels a side", frames.len());
+            if fits {
+                assert_eq!(Shown::of(&answer.expect(200).body).frames.len(), frames.len(), "{case}");
+            } else {
+                assert_refused(&answer, "image_too_large", "image is too large", &case);
+            }
+        }
+    }
 }
 
 /// What is behind the guard stays there, also behind a redirect and also as an overlay.
